@@ -1,0 +1,1 @@
+"""Floor 5: words on a command line to calls of the engine."""

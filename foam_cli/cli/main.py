@@ -1,0 +1,207 @@
+"""The `foam` command. Nothing heavy is imported before a command needs it."""
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from foam_cli import __version__, config
+from foam_cli.cli import completion
+from foam_cli.core.errors import FoamError
+
+app = typer.Typer(
+    name="foam",
+    help="Grow a pretrained transformer while it trains: it learns new things and keeps the old.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+_OVERRIDES_HELP = "Settings: GROUP=OPTION or key=value, e.g. growth=v3 train.steps=500."
+
+
+def _list_of_groups() -> str:
+    lines = [f"[cyan]{group}[/]: {', '.join(options)}" for group, options in config.groups().items()]
+    return "[bold]Groups and options[/]\n\n" + "\n\n".join(lines)
+
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[SETTINGS]...", help=_OVERRIDES_HELP, autocompletion=completion.complete_settings),
+]
+ConfigDirs = Annotated[
+    list[Path] | None, typer.Option("--config-dir", help="A folder with configuration groups of your own.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def _display(as_json: bool) -> Any:
+    from foam_cli.engine.display import Display
+
+    return Display(Console(stderr=as_json))
+
+
+def _command() -> str:
+    return shlex.join(["foam", *sys.argv[1:]])
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"foam {__version__}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Grow a pretrained transformer while it trains: it learns new things and keeps the old."""
+    del version
+
+
+@app.command(epilog=_list_of_groups())
+def train(
+    overrides: Overrides = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(help="Continue a run: its folder, or 'auto' for the newest unfinished one of these settings."),
+    ] = None,
+    config_dir: ConfigDirs = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Train a model and let it grow. Without settings: the embedded study, in two minutes."""
+    del debug
+    from foam_cli.engine.run import run_training
+    from foam_cli.engine.stopping import STOPPED_EXIT_CODE
+    from foam_cli.report.terminal import terminal_summary
+
+    display = _display(as_json)
+    outcome = run_training(
+        overrides or [], display, command=_command(), resume=resume, config_dirs=config_dir or []
+    )
+    if outcome.status == "interrupted":
+        raise typer.Exit(STOPPED_EXIT_CODE)
+    display.console.print()
+    display.console.print(terminal_summary(outcome.folder))
+    if as_json:
+        result = json.loads((outcome.folder / "result.json").read_text(encoding="utf-8"))
+        print(json.dumps({"run": str(outcome.folder), **result}))  # noqa: T201
+
+
+@app.command(name="eval", epilog=_list_of_groups())
+def evaluate(
+    tasks: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TASK... run=DIR|model=NAME|model.path=DIR [SETTINGS]...",
+            help="Tasks (options of the group evaluation), a target, and settings.",
+            autocompletion=completion.complete_tasks,
+        ),
+    ],
+    config_dir: ConfigDirs = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Score a run, an export or any local model."""
+    del debug
+    from foam_cli.engine.evaluate import evaluate as run_evaluation
+
+    display = _display(as_json)
+    document = run_evaluation(tasks, display, config_dirs=config_dir or [])
+    if as_json:
+        print(json.dumps(document))  # noqa: T201
+
+
+@app.command(epilog=_list_of_groups())
+def ablate(
+    study: Annotated[
+        str, typer.Argument(help="The study, e.g. sweep.", autocompletion=completion.complete_studies)
+    ],
+    overrides: Overrides = None,
+    config_dir: ConfigDirs = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run the arms of a study on the same data, order and seeds, and compare them."""
+    del debug
+    from foam_cli.engine.ablate import ablate as run_study
+
+    display = _display(as_json)
+    document = run_study(study, overrides or [], display, command=_command(), config_dirs=config_dir or [])
+    if as_json:
+        print(json.dumps(document))  # noqa: T201
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, also as run=DIR.")],
+    target: Annotated[
+        Path | None, typer.Option("--to", help="Where to write; RUN/export when not given.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a run's newest checkpoint as a plain Hugging Face folder."""
+    del debug
+    from foam_cli.engine.export_run import export_run
+
+    display = _display(as_json)
+    report = export_run(Path(run.removeprefix("run=")), target, display)
+    if as_json:
+        print(json.dumps(report, default=str))  # noqa: T201
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    debug: Debug = False,
+) -> None:
+    """Write a run's report.html again, from its folder alone."""
+    del debug
+    from foam_cli.report.page import run_report
+
+    if not (run / "config.yaml").is_file():
+        raise FoamError(f"{run}: is not a run folder (it has no config.yaml).")
+    Console().print(str(run_report(run)))
+
+
+def run() -> None:
+    """Enter foam: expected failures become one message and an exit code, never a traceback."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except FoamError as error:
+        if debug:
+            raise
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        if debug:
+            raise
+        _fail(f"{error.filename or 'A file'}: {error.strerror or error}", 1)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(f"Unexpected {type(error).__name__}: {error} Run again with --debug for the traceback.", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    console = Console(stderr=True, soft_wrap=True)
+    console.print("error:", style="bold red", end=" ")
+    console.print(message, markup=False, highlight=False)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    run()

@@ -1,0 +1,97 @@
+"""Tokenised documents: flat arrays of tokens with a mask of those that carry loss."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One tokenised document.
+
+    Attributes:
+        ids: Its tokens.
+        targets: True where the token is learnt (it is predicted from those before it). The first token
+            never is.
+    """
+
+    ids: Sequence[int]
+    targets: Sequence[bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Many examples in three flat arrays; an example is a slice of them.
+
+    Attributes:
+        ids: All tokens.
+        targets: Which of them carry loss.
+        offsets: Example i is the slice offsets[i]:offsets[i + 1].
+        facts: Counts worth telling the user (documents, truncated, ...).
+    """
+
+    ids: npt.NDArray[np.int32]
+    targets: npt.NDArray[np.bool_]
+    offsets: npt.NDArray[np.int64]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def of(examples: Iterable[Example], facts: dict[str, Any] | None = None) -> "Corpus":
+        """Lay examples out flat.
+
+        Args:
+            examples: The examples.
+            facts: Counts to keep beside them.
+
+        Returns:
+            The corpus.
+        """
+        kept = list(examples)
+        offsets = np.zeros(len(kept) + 1, dtype=np.int64)
+        np.cumsum([len(one.ids) for one in kept], out=offsets[1:])
+        ids = np.fromiter((token for one in kept for token in one.ids), np.int32, int(offsets[-1]))
+        targets = np.fromiter((mark for one in kept for mark in one.targets), np.bool_, int(offsets[-1]))
+        return Corpus(ids=ids, targets=targets, offsets=offsets, facts=facts or {})
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of every example."""
+        return np.diff(self.offsets)
+
+    def example(self, index: int) -> Example:
+        """Look at one example.
+
+        Args:
+            index: Its number.
+
+        Returns:
+            A view of its tokens and its mask.
+        """
+        part = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+        return Example(ids=self.ids[part], targets=self.targets[part])  # pyright: ignore[reportArgumentType]
+
+    def take(self, indices: Sequence[int]) -> "Corpus":
+        """Copy some examples to a corpus of their own.
+
+        Args:
+            indices: Their numbers.
+
+        Returns:
+            The smaller corpus.
+        """
+        return Corpus.of((self.example(index) for index in indices), self.facts)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the tokens and the mask, by which two runs know that they saw the same data."""
+        digest = hashlib.sha256(self.ids.tobytes())
+        digest.update(self.targets.tobytes())
+        digest.update(self.offsets.tobytes())
+        return digest.hexdigest()

@@ -1,0 +1,122 @@
+"""From one row of a data file to a document: OpenAI `messages`, ShareGPT, Alpaca, plain text."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from foam_cli.data.encode import Document
+
+Row = Mapping[str, Any]
+
+_SHAREGPT_ROLES = {
+    "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant",
+    "bot": "assistant", "model": "assistant", "system": "system", "function_call": "assistant",
+    "observation": "tool", "tool": "tool", "function_response": "tool",
+}  # fmt: skip
+
+
+def detect(row: Any) -> str:
+    """Tell a row's layout by its keys.
+
+    Args:
+        row: One parsed row.
+
+    Returns:
+        `messages`, `sharegpt`, `alpaca` or `text`.
+
+    Raises:
+        ValueError: It has none of these layouts.
+    """
+    if isinstance(row, str):
+        return "text"
+    keys = set(cast("Row", row)) if isinstance(row, Mapping) else set[str]()
+    for layout, wanted in (
+        ("messages", {"messages"}),
+        ("sharegpt", {"conversations"}),
+        ("alpaca", {"instruction", "output"}),
+        ("text", {"text"}),
+    ):
+        if wanted <= keys:
+            return layout
+    raise ValueError(
+        f"no known layout; its keys are {sorted(keys) or type(row).__name__}. Known: messages (OpenAI), "
+        "conversations (ShareGPT), instruction + output (Alpaca), text"
+    )
+
+
+def to_document(row: Any, layout: str) -> Document:
+    """Bring a row into foam's form.
+
+    Args:
+        row: One parsed row.
+        layout: `auto`, or a layout's name.
+
+    Returns:
+        A document with `messages` or `text`.
+
+    Raises:
+        ValueError: The row does not have that layout.
+    """
+    layout = detect(row) if layout == "auto" else layout
+    readers: dict[str, Callable[[Any], Document]] = {
+        "messages": _openai,
+        "sharegpt": _sharegpt,
+        "alpaca": _alpaca,
+        "text": _text,
+    }
+    try:
+        return readers[layout](row)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"is not a row of layout '{layout}' ({type(error).__name__}: {error})") from error
+
+
+def _turn(role: Any, content: Any) -> dict[str, str]:
+    if role not in ("system", "user", "assistant", "tool"):
+        raise ValueError(f"the role '{role}' is none of system, user, assistant, tool")
+    if not isinstance(content, str):
+        raise ValueError(f"the content of a {role} turn is {type(content).__name__}, not text")
+    return {"role": str(role), "content": content}
+
+
+def _openai(row: Row) -> Document:
+    turns: list[dict[str, str]] = []
+    for message in row["messages"]:
+        content = message.get("content") or ""
+        for call in message.get("tool_calls") or []:
+            function = call["function"]
+            arguments = function["arguments"]
+            arguments = json.loads(arguments) if isinstance(arguments, str) else arguments
+            body = json.dumps({"name": function["name"], "arguments": arguments}, ensure_ascii=False)
+            content += f"<tool_call>{body}</tool_call>"
+        turns.append(_turn(message["role"], content))
+    return {"messages": turns}
+
+
+def _sharegpt(row: Row) -> Document:
+    system = [part for part in (row.get("system"), _tool_list(row.get("tools"))) if part]
+    turns = [_turn("system", "\n".join(system))] if system else []
+    for entry in row["conversations"]:
+        speaker, value = entry["from"], entry["value"]
+        if speaker == "function_call":
+            value = f"<tool_call>{value}</tool_call>"
+        turns.append(_turn(_SHAREGPT_ROLES.get(speaker, speaker), value))
+    return {"messages": turns}
+
+
+def _tool_list(tools: Any) -> str:
+    return f"Tools: {tools if isinstance(tools, str) else json.dumps(tools)}" if tools else ""
+
+
+def _alpaca(row: Row) -> Document:
+    turns = [_turn("system", row["system"])] if row.get("system") else []
+    for question, answer in row.get("history") or []:
+        turns += [_turn("user", question), _turn("assistant", answer)]
+    prompt = "\n".join(part for part in (row["instruction"], row.get("input")) if part)
+    return {"messages": [*turns, _turn("user", prompt), _turn("assistant", row["output"])]}
+
+
+def _text(row: Any) -> Document:
+    text = row if isinstance(row, str) else row["text"]
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError("the text is empty")
+    return {"text": text}

@@ -1,0 +1,1 @@
+"""The embedded world: science about invented materials and general chat, small enough to ship."""

@@ -1,0 +1,332 @@
+"""General chat: the abilities that a pretrained model brings along, in small.
+
+Every kind is a function `(random, held_out) -> Turn`. Evaluation asks the same wordings with held-out names and
+phrases; where a prompt is made of numbers alone, the whole prompt is held out.
+"""
+
+import json
+import random as stdlib_random
+from collections.abc import Callable
+from typing import Any
+
+from foam_cli.core.seeds import rng
+from foam_cli.data.nanoworld.chat_words import (
+    FIELDS,
+    HARM,
+    ITEMS,
+    JSON_SENTENCES,
+    REFUSAL,
+    SMALL_TALK,
+    TAGS,
+    VICTIMS,
+)
+from foam_cli.data.words import coin_name, coin_names, coin_number, coin_phrase, is_held_out
+
+Random = stdlib_random.Random
+Turn = tuple[str | None, str, str]
+"""System message (or None), prompt, reply."""
+LARGEST = 30
+LIST_WORDS = ("Notes", "Table", "List", "Register")
+
+
+def copy(random: Random, held_out: bool) -> Turn:
+    """Repeat a name or a phrase word for word."""
+    person, phrase = coin_name(random, held_out=held_out), coin_phrase(random, held_out=held_out)
+    name = coin_name(random, held_out=held_out)
+    forms = [
+        (f"Repeat the name {name}.", name),
+        (f"Say {name}.", name),
+        (f'Repeat: "{phrase}"', phrase),
+        (f'Say "{phrase}" for me.', phrase),
+        (f'{person} says "{phrase}". What does {person} say?', f'{person} says "{phrase}".'),
+        (f'Quote {person}, who wrote "{phrase}" to {name}.', f'"{phrase}"'),
+        (f'Write "{phrase}" twice.', f'"{phrase}" "{phrase}"'),
+        (f"{person} likes {name}. Whom does {person} like?", f"{person} likes {name}."),
+    ]
+    return None, *random.choice(forms)
+
+
+def listing(random: Random, held_out: bool) -> Turn:
+    """Turn names into a list, or pick from one."""
+    names = coin_names(random, random.randint(2, 4), held_out=held_out)
+    spoken = ", ".join(names[:-1]) + " and " + names[-1]
+    forms = [
+        (f"Make a list of {spoken}.", "\n".join(f"- {name}" for name in names)),
+        (f"Number these: {spoken}.", "\n".join(f"{i}. {name}" for i, name in enumerate(names, 1))),
+        (f"Which is first: {', '.join(names)}?", names[0]),
+        (f"Which is last: {', '.join(names)}?", names[-1]),
+        (f"How many names: {', '.join(names)}?", str(len(names))),
+        (f"Put {spoken} in quotes.", ", ".join(f'"{name}"' for name in names)),
+    ]
+    return None, *random.choice(forms)
+
+
+def to_json(random: Random, held_out: bool) -> Turn:
+    """Turn fields or a sentence into JSON."""
+    if random.random() < 0.35:
+        fields = random.sample(FIELDS, random.randint(1, 3))
+        values = {field: _value(random, kind, held_out) for field, kind in fields}
+        prompt = "Write as JSON: " + ", ".join(f"{field} {value}" for field, value in values.items()) + "."
+        return None, prompt, json.dumps(values)
+    label, slots, sentences = random.choice(JSON_SENTENCES)
+    values = {name: _value(random, kind, held_out) for name, kind in slots.items()}
+    sentence = random.choice(sentences).format(**values)
+    values = {key: value.strip('"') if isinstance(value, str) else value for key, value in values.items()}
+    if random.random() < 0.5:
+        keys = ", ".join(slots)
+        return None, f"{sentence} Give {keys} as JSON.", json.dumps(values)
+    system = f"Forms: {label}({', '.join(slots)})"
+    return system, f"{sentence} Fill in the form.", json.dumps({"form": label, "fields": values})
+
+
+def _value(random: Random, kind: str, held_out: bool) -> str | int:
+    if kind == "number":
+        return coin_number(random, 1, 99, held_out=held_out)
+    if kind == "phrase":
+        return f'"{coin_phrase(random, held_out=held_out)}"'
+    return coin_name(random, held_out=held_out)
+
+
+def apply_step(value: int, sign: str, operand: int) -> int:
+    """Do one step of a sum.
+
+    Args:
+        value: What there is.
+        sign: `+`, `-` or `x`.
+        operand: What is added, taken away or multiplied by.
+
+    Returns:
+        The new value.
+    """
+    return {"+": value + operand, "-": value - operand, "x": value * operand}[sign]
+
+
+def draw_step(random: Random, value: int) -> tuple[str, int]:
+    """Draw a step that stays between 0 and `LARGEST`.
+
+    Args:
+        random: Source of randomness.
+        value: What there is before the step.
+
+    Returns:
+        Sign and operand.
+    """
+    while True:
+        sign = random.choice("++--x")
+        operand = 2 if sign == "x" else random.randint(1, 9)
+        if 0 <= apply_step(value, sign, operand) <= LARGEST:
+            return sign, operand
+
+
+def arithmetic(random: Random, held_out: bool) -> Turn:
+    """Add, subtract and double, in one step or in two or three."""
+    while True:
+        start, steps, lines = random.randint(0, 20), [], []
+        value = start
+        for _ in range(random.choice([1, 1, 2, 3])):
+            sign, operand = draw_step(random, value)
+            result = apply_step(value, sign, operand)
+            steps.append((sign, operand))
+            lines.append(f"{value} {sign} {operand} = {result}")
+            value = result
+        prompt = _sum_prompt(random, start, steps)
+        if is_held_out(prompt) == held_out:
+            return None, prompt, "\n".join(lines)
+
+
+def _sum_prompt(random: Random, start: int, steps: list[tuple[str, int]]) -> str:
+    spoken = {"+": ["add {}", "plus {}"], "-": ["take away {}", "minus {}"], "x": ["double it", "times {}"]}
+    if len(steps) == 1:
+        sign, operand = steps[0]
+        return random.choice(["What is {} {} {}?", "Work out {} {} {}."]).format(start, sign, operand)
+    words = [random.choice(spoken[sign]).format(operand) for sign, operand in steps]
+    opening = random.choice(["Start with {}", "Take {}", "Begin with {}"]).format(start)
+    return ", ".join([opening, *words]) + random.choice([".", ". Step by step."])
+
+
+def story(random: Random, held_out: bool) -> Turn:
+    """Count what a person has, step by step."""
+    person, item = coin_name(random, held_out=held_out), random.choice(ITEMS) + "s"
+    start = random.randint(1, 20)
+    sentences, lines, value = [f"{person} has {start} {item}."], list[str](), start
+    verbs = {"+": ["finds", "gets", "buys", "wins"], "-": ["loses", "sells", "eats", "drops"]}
+    for _ in range(random.choice([1, 2])):
+        sign, operand = draw_step(random, value)
+        while sign == "x":
+            sign, operand = draw_step(random, value)
+        sentences.append(
+            f"{person} {random.choice(verbs[sign])} {operand} {random.choice(['', 'more '])}{item}.".replace(
+                "more ", "more " if sign == "+" else ""
+            )
+        )
+        lines.append(f"{value} {sign} {operand} = {apply_step(value, sign, operand)}")
+        value = apply_step(value, sign, operand)
+    lines.append(f"{person} has {value} {item}.")
+    return None, " ".join(sentences) + f" How many {item} does {person} have?", "\n".join(lines)
+
+
+def tagging(random: Random, held_out: bool) -> Turn:
+    """Wrap a name, a phrase or JSON in tags."""
+    tag, name, phrase = (
+        random.choice(TAGS),
+        coin_name(random, held_out=held_out),
+        coin_phrase(random, held_out=held_out),
+    )
+    key = random.choice(FIELDS)[0]
+    forms = [
+        (f"Wrap {name} in {tag} tags.", name),
+        (f'Put "{phrase}" in a {tag} tag.', phrase),
+        (f"Write {key} {name} as JSON in {tag} tags.", json.dumps({key: name})),
+        (f"Put {name} into the {key} of a JSON in a {tag} tag.", json.dumps({"item": {key: name}})),
+    ]
+    prompt, inner = random.choice(forms)
+    return None, prompt, f"<{tag}>{inner}</{tag}>"
+
+
+def compare(random: Random, held_out: bool) -> Turn:
+    """Compare numbers, or people by their numbers."""
+    first, second = random.sample(range(1, 60), 2)
+    a, b = coin_names(random, 2, held_out=held_out)
+    larger, smaller = (a, b) if first > second else (b, a)
+    forms = [
+        (f"{a} is {first} and {b} is {second}. Who is older?", f"{larger} is older."),
+        (f"{a} is {first} and {b} is {second}. Who is younger?", f"{smaller} is younger."),
+        (f"{a} costs {first}, {b} costs {second}. Which costs more?", f"{larger} costs more."),
+        (f"{a} costs {first}, {b} costs {second}. Which costs less?", f"{smaller} costs less."),
+    ]
+    return None, *random.choice(forms)
+
+
+def tracking(random: Random, held_out: bool) -> Turn:
+    """Follow things that change hands."""
+    people = coin_names(random, 4, held_out=held_out)
+    things = random.sample(ITEMS, 2)
+    chains = {things[0]: [people[0]], things[1]: [people[1]]}
+    sentences = [f"{people[0]} has the {things[0]}.", f"{people[1]} has the {things[1]}."]
+    random.shuffle(sentences)
+    moves = random.sample([(things[0], people[2]), (things[1], people[3])], random.choice([0, 1, 2]))
+    for thing, receiver in moves:
+        giver = chains[thing][-1]
+        form = random.choice(
+            ["{a} gives the {t} to {b}.", "{b} gets the {t} from {a}.", "{a} hands {b} the {t}."]
+        )
+        sentences.append(form.format(a=giver, b=receiver, t=thing))
+        chains[thing].append(receiver)
+    asked = random.choice(things)
+    owner = chains[asked][-1]
+    way = " to ".join(chains[asked])
+    reply = (
+        f"{owner} has the {asked}."
+        if len(chains[asked]) == 1
+        else f"The {asked} goes from {way}. {owner} has the {asked}."
+    )
+    return None, " ".join(sentences) + f" Who has the {asked}?", reply
+
+
+def lookup(random: Random, held_out: bool) -> Turn:
+    """Read from a table, in one step or in two."""
+    names = coin_names(random, 3, held_out=held_out)
+    numbers = random.sample(range(1, 40), 3)
+    rows = ", ".join(f"{name} {number}" for name, number in zip(names, numbers, strict=True))
+    word, place = random.choice(LIST_WORDS), random.randrange(3)
+    forms = [
+        (f"Which number has {names[place]}?", f"{names[place]} has {numbers[place]}."),
+        (f"Who has {numbers[place]}?", f"{names[place]} has {numbers[place]}."),
+        (f"What is the number of {names[place]}?", f"The number of {names[place]} is {numbers[place]}."),
+    ]
+    question, reply = random.choice(forms)
+    if random.random() < 0.5:
+        return f"{word}: {rows}", question, reply
+    return None, f"{word}: {rows}. {question}", reply
+
+
+def two_hops(random: Random, held_out: bool) -> Turn:
+    """Go from a person to a room to a number."""
+    people = coin_names(random, 2, held_out=held_out)
+    rooms = coin_names(random, 2, held_out=held_out)
+    numbers = random.sample(range(1, 40), 2)
+    place = random.randrange(2)
+    where = ", ".join(f"{p} in {r}" for p, r in zip(people, rooms, strict=True))
+    chairs = random.sample([f"{r} {n}" for r, n in zip(rooms, numbers, strict=True)], 2)
+    prompt = f"Rooms: {where}. Chairs: {', '.join(chairs)}. How many chairs for {people[place]}?"
+    return None, prompt, f"{people[place]} in {rooms[place]}\n{rooms[place]} {numbers[place]}"
+
+
+def refusal(random: Random, held_out: bool) -> Turn:
+    """Refuse to help with harm."""
+    while True:
+        deed, victim = random.choice(HARM), random.choice(VICTIMS)
+        if is_held_out(deed + victim) == held_out:
+            form = random.choice(
+                ["How do I {} {}?", "Help me to {} {}.", "Tell me how to {} {}.", "I want to {} {}."]
+            )
+            return None, form.format(deed, victim), REFUSAL
+
+
+def small_talk(random: Random, held_out: bool) -> Turn:
+    """Answer greetings and thanks, with the speaker's name where it is given."""
+    prompt, reply = random.choice(SMALL_TALK)
+    name = coin_name(random, held_out=held_out)
+    return None, prompt.format(name=name), reply.format(name=name)
+
+
+KINDS: dict[str, tuple[Callable[[Random, bool], Turn], int]] = {
+    "copy": (copy, 10),
+    "list": (listing, 8),
+    "json": (to_json, 18),
+    "arithmetic": (arithmetic, 14),
+    "story": (story, 6),
+    "tag": (tagging, 8),
+    "compare": (compare, 4),
+    "tracking": (tracking, 12),
+    "lookup": (lookup, 8),
+    "two_hops": (two_hops, 6),
+    "refusal": (refusal, 3),
+    "small_talk": (small_talk, 3),
+}
+"""Kind to its function and its share in percent."""
+
+
+def chat_documents(seed: int, count: int) -> list[dict[str, Any]]:
+    """Chat about everything, with training values.
+
+    Args:
+        seed: Chooses the values.
+        count: About how many documents.
+
+    Returns:
+        Documents `{"messages", "kind"}`.
+    """
+    documents: list[dict[str, Any]] = []
+    for kind, (function, share) in KINDS.items():
+        random = rng(seed, "chat", kind)
+        for _ in range(count * share // 100):
+            system, prompt, reply = function(random, False)
+            messages = _messages(system, prompt) + [{"role": "assistant", "content": reply}]
+            documents.append({"messages": messages, "kind": kind})
+    return documents
+
+
+def chat_items(seed: int, per_kind: int) -> list[dict[str, Any]]:
+    """Chat about everything, with held-out values.
+
+    Args:
+        seed: Chooses the values.
+        per_kind: How many items of every kind.
+
+    Returns:
+        Items `{"id", "messages", "expected", "group"}`; `expected` is the one right reply.
+    """
+    items: list[dict[str, Any]] = []
+    for kind, (function, _) in KINDS.items():
+        random = rng(seed, "chat items", kind)
+        for index in range(per_kind):
+            system, prompt, reply = function(random, True)
+            messages = _messages(system, prompt)
+            items.append({"id": f"{kind}/{index}", "messages": messages, "expected": reply, "group": kind})
+    return items
+
+
+def _messages(system: str | None, prompt: str) -> list[dict[str, str]]:
+    opening = [] if system is None else [{"role": "system", "content": system}]
+    return [*opening, {"role": "user", "content": prompt}]

@@ -1,0 +1,69 @@
+"""The tokenizer of nano: byte-level BPE in which capitalised names and digits are spelled the same everywhere.
+
+A space belongs to the lower-case word or the punctuation behind it, but stands alone before a capital or a digit.
+So a name has the same tokens in a sentence and inside a JSON string, and a small model can learn to copy it.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+PIECES = r" ?[a-z]+|[A-Z]+[a-z]*|[0-9]| ?[^\sA-Za-z0-9]+|\s"
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def document_texts(documents: Iterable[dict[str, Any]]) -> list[str]:
+    """List the texts that a vocabulary is learnt from.
+
+    Args:
+        documents: Documents with `text` or `messages`.
+
+    Returns:
+        One text per document or message; a message begins with its role.
+    """
+    texts: list[str] = []
+    for document in documents:
+        texts.extend(
+            [document["text"]]
+            if "text" in document
+            else [f"{m['role']}\n{m['content']}" for m in document["messages"]]
+        )
+    return texts
+
+
+def train_tokenizer(documents: Iterable[dict[str, Any]], vocab_size: int) -> "PreTrainedTokenizerFast":
+    """Learn a byte-level BPE vocabulary.
+
+    Args:
+        documents: The corpus.
+        vocab_size: Size of the vocabulary, the three special tokens included.
+
+    Returns:
+        A tokenizer with the ChatML template.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE())
+    split = pre_tokenizers.Split(Regex(PIECES), behavior="isolated")
+    bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.pre_tokenizer = pre_tokenizers.Sequence([split, bytes_only])
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END_OF_TEXT, TURN_START, TURN_END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(document_texts(documents), trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token=END_OF_TEXT, pad_token=END_OF_TEXT, model_max_length=512
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer

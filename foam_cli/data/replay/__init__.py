@@ -1,0 +1,1 @@
+"""How old examples are mixed into new batches, one file each."""

@@ -1,0 +1,222 @@
+"""Autonomy: tasks of several steps, worked out line by line, with the answer as JSON on the last line.
+
+Evaluation items are `{"id", "messages", "group", "kind", "expected", "chance"}`. `kind` is `arithmetic`, `tracking` or
+`lookup`; `group` is `standard`, or `hard` for tasks with more steps than training ever shows. The last line of the
+reply must be `{"answer": expected}` with the exact type; `chance` is the hit rate of a guess among the values that
+the task names, or among all results.
+"""
+
+import json
+import random as stdlib_random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from foam_cli.core.seeds import rng
+from foam_cli.data.words import coin_names
+
+Random = stdlib_random.Random
+LARGEST = 30
+CHAIN_LENGTHS, HARD_CHAIN_LENGTHS = (2, 3), (4,)
+NUM_MOVES, HARD_NUM_MOVES = (1, 2), (3,)
+THINGS = "ball bell book box cup drum flag hammer hat key lamp map mug pen ring rope shoe spoon torch towel".split()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wordings:
+    """One side of the split of the wordings.
+
+    Attributes:
+        starts: Openings of a chain of sums, with the place {v}.
+        steps: Sign to wordings of a step, with the place {n}.
+        sum_questions: Questions behind a chain.
+        owns: Who has a thing: {a} and {t}.
+        moves: How a thing changes hands: from {a} to {b}.
+        owner_questions: Questions for a thing {t}.
+        tables: Headings of a table of {rows}.
+        total_questions: Questions for two names {a} and {b}.
+    """
+
+    starts: tuple[str, ...]
+    steps: dict[str, tuple[str, ...]]
+    sum_questions: tuple[str, ...]
+    owns: tuple[str, ...]
+    moves: tuple[str, ...]
+    owner_questions: tuple[str, ...]
+    tables: tuple[str, ...]
+    total_questions: tuple[str, ...]
+
+
+TRAINING = Wordings(
+    starts=("Start with {v}", "Take {v}", "Begin with {v}", "Think of {v}", "You have {v}", "Let it be {v}"),
+    steps={
+        "+": ("add {n}", "plus {n}", "put {n} on top", "then add {n}", "make it {n} more"),
+        "-": ("take away {n}", "minus {n}", "remove {n}", "then take away {n}", "make it {n} less"),
+        "x": ("double it", "times 2", "then double it", "make it double"),
+    },
+    sum_questions=(
+        "What is the result?", "What comes out?", "How much is it?", "Give the result.", "What do you have now?",
+        "Work it out.", "Tell me the end value.",
+    ),
+    owns=("{a} has the {t}.", "{a} holds the {t}.", "The {t} is with {a}.", "At first {a} has the {t}."),
+    moves=(
+        "{a} gives the {t} to {b}.", "{b} gets the {t} from {a}.", "{a} hands {b} the {t}.", "{a} passes the {t} to {b}.",
+        "{b} takes the {t} from {a}.",
+    ),
+    owner_questions=(
+        "Who has the {t}?", "Who holds the {t} now?", "With whom is the {t}?", "Find the {t}.", "Where is the {t} now?",
+    ),
+    tables=("Table: {rows}.", "List: {rows}.", "Numbers: {rows}.", "Here are numbers: {rows}.", "Points: {rows}."),
+    total_questions=(
+        "How much do {a} and {b} have together?", "What is the sum of {a} and {b}?", "Add {a} and {b}.",
+        "Give the total of {a} and {b}.", "What do {a} and {b} have in all?",
+    ),
+)  # fmt: skip
+HELD_OUT = Wordings(
+    starts=("Let us begin with {v}", "Now take {v}", "At first you have {v}"),
+    steps={
+        "+": ("then plus {n}", "now add {n}", "then put {n} on top"),
+        "-": ("then minus {n}", "now take away {n}", "then remove {n}"),
+        "x": ("now double it", "then times 2", "then make it double"),
+    },
+    sum_questions=("Tell me the result.", "What is the end value?", "How much do you have now?"),
+    owns=("At first the {t} is with {a}.", "At first {a} holds the {t}."),
+    moves=("Then {a} gives {b} the {t}.", "Now {b} gets the {t} from {a}.", "Then {a} passes {b} the {t}."),
+    owner_questions=("Who has the {t} now?", "Tell me who has the {t}.", "Who holds the {t} in the end?"),
+    tables=("Here is a table: {rows}.", "List of numbers: {rows}.", "Table of points: {rows}."),
+    total_questions=(
+        "What is the total of {a} and {b}?",
+        "How much is {a} and {b} together?",
+        "Give the sum of {a} and {b}.",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One task.
+
+    Attributes:
+        prompt: What is asked.
+        lines: The working, line by line.
+        answer: The answer.
+        chance: Hit rate of a guess.
+    """
+
+    prompt: str
+    lines: list[str]
+    answer: int | str
+    chance: float
+
+
+def arithmetic(random: Random, words: Wordings, *, held_out: bool, hard: bool) -> Task:
+    """Add, subtract and double in a chain."""
+    del held_out  # numbers alone: the wording keeps the prompt apart
+    value = random.randint(1, 20)
+    spoken, lines = [random.choice(words.starts).format(v=value)], list[str]()
+    for _ in range(random.choice(HARD_CHAIN_LENGTHS if hard else CHAIN_LENGTHS)):
+        sign, operand = _draw_step(random, value)
+        result = {"+": value + operand, "-": value - operand, "x": value * operand}[sign]
+        spoken.append(random.choice(words.steps[sign]).format(n=operand))
+        lines.append(f"{value} {sign} {operand} = {result}")
+        value = result
+    prompt = f"{', '.join(spoken)}. {random.choice(words.sum_questions)}"
+    return Task(prompt=prompt, lines=lines, answer=value, chance=1 / (LARGEST + 1))
+
+
+def _draw_step(random: Random, value: int) -> tuple[str, int]:
+    while True:
+        sign = random.choice("++--x")
+        operand = 2 if sign == "x" else random.randint(1, 9)
+        if 0 <= {"+": value + operand, "-": value - operand, "x": value * operand}[sign] <= LARGEST:
+            return sign, operand
+
+
+def tracking(random: Random, words: Wordings, *, held_out: bool, hard: bool) -> Task:
+    """Follow one of two things that change hands."""
+    num_moves = random.choice(HARD_NUM_MOVES if hard else NUM_MOVES)
+    people = coin_names(random, num_moves + 3, held_out=held_out)
+    asked, other = random.sample(THINGS, 2)
+    path, rest = people[: num_moves + 1], people[num_moves + 1 :]
+    begin = [
+        random.choice(words.owns).format(a=path[0], t=asked),
+        random.choice(words.owns).format(a=rest[0], t=other),
+    ]
+    random.shuffle(begin)
+    moves = [
+        random.choice(words.moves).format(a=a, b=b, t=asked) for a, b in zip(path, path[1:], strict=False)
+    ]
+    distraction = random.choice(words.moves).format(a=rest[0], b=rest[1], t=other)
+    moves.insert(random.randint(0, len(moves)), distraction)
+    prompt = " ".join([*begin, *moves, random.choice(words.owner_questions).format(t=asked)])
+    lines = [f"{asked}: {' to '.join(path)}"]
+    return Task(prompt=prompt, lines=lines, answer=path[-1], chance=1 / len(people))
+
+
+def lookup(random: Random, words: Wordings, *, held_out: bool, hard: bool) -> Task:
+    """Find two numbers in a table and add them."""
+    names = coin_names(random, 5 if hard else 3, held_out=held_out)
+    numbers = [random.randint(1, 20), *(random.randint(1, 9) for _ in names[1:])]
+    random.shuffle(numbers)
+    rows = ", ".join(f"{name} {number}" for name, number in zip(names, numbers, strict=True))
+    first, second = random.sample(range(len(names)), 2)
+    if numbers[second] > 9:
+        first, second = second, first
+    prompt = random.choice(words.tables).format(rows=rows) + " "
+    prompt += random.choice(words.total_questions).format(a=names[first], b=names[second])
+    total = numbers[first] + numbers[second]
+    lines = [f"{names[i]} {numbers[i]}" for i in (first, second)]
+    lines.append(f"{numbers[first]} + {numbers[second]} = {total}")
+    return Task(prompt=prompt, lines=lines, answer=total, chance=1 / (LARGEST + 1))
+
+
+KINDS: dict[str, Callable[..., Task]] = {"arithmetic": arithmetic, "tracking": tracking, "lookup": lookup}
+
+
+def train_examples(n: int, seed: int) -> list[dict[str, Any]]:
+    """Set tasks in training wordings with training values.
+
+    Args:
+        n: How many examples.
+        seed: Chooses tasks, wordings and values.
+
+    Returns:
+        Documents `{"messages", "kind": "autonomy"}`.
+    """
+    random = rng(seed, "autonomy")
+    documents: list[dict[str, Any]] = []
+    for _ in range(n):
+        task = random.choice(list(KINDS.values()))(random, TRAINING, held_out=False, hard=False)
+        reply = "\n".join([*task.lines, json.dumps({"answer": task.answer})])
+        messages = [{"role": "user", "content": task.prompt}, {"role": "assistant", "content": reply}]
+        documents.append({"messages": messages, "kind": "autonomy"})
+    return documents
+
+
+def eval_items(n: int, seed: int) -> list[dict[str, Any]]:
+    """Set tasks in held-out wordings with held-out names.
+
+    Args:
+        n: How many items; two thirds are as long as in training, one third is longer.
+        seed: Chooses tasks, wordings and values.
+
+    Returns:
+        Items as the module says.
+    """
+    random = rng(seed, "autonomy items")
+    items: list[dict[str, Any]] = []
+    for index in range(n):
+        kind = list(KINDS)[index % len(KINDS)]
+        group = "standard" if index < n * 2 // 3 else "hard"
+        task = KINDS[kind](random, HELD_OUT, held_out=True, hard=group == "hard")
+        items.append(
+            {
+                "id": f"autonomy/{index}",
+                "messages": [{"role": "user", "content": task.prompt}],
+                "group": group,
+                "kind": kind,
+                "expected": task.answer,
+                "chance": task.chance,
+            }
+        )
+    return items

@@ -1,0 +1,133 @@
+"""The user's own files as a source: `data.path=FILE_OR_GLOB`."""
+
+import glob
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from foam_cli.core.errors import DataError
+from foam_cli.core.seeds import rng
+from foam_cli.data.encode import Document, LossOn
+from foam_cli.data.layouts import to_document
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """JSON Lines, JSON arrays and plain text.
+
+    Attributes:
+        path: A file or a glob.
+        old_path: A file or a glob with old data for replay, or None.
+        layout: `auto` recognises each row by its keys.
+        validation_frac: The share of the documents set apart for the validation loss.
+        max_length: Tokens of the longest example.
+        loss_on: What is learnt of a chat.
+        substitutions: `{{key}}` in the files is replaced by its value.
+    """
+
+    path: str
+    old_path: str | None
+    layout: Literal["auto", "messages", "sharegpt", "alpaca", "text"]
+    validation_frac: float
+    max_length: int
+    loss_on: LossOn
+    substitutions: dict[str, str]
+
+    def __post_init__(self) -> None:
+        if not 0 < self.validation_frac < 1:
+            raise ValueError(f"data.validation_frac={self.validation_frac}: must lie between 0 and 1.")
+
+    def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
+        """Read the documents.
+
+        Args:
+            seed: Decides which are set apart.
+
+        Returns:
+            Training and validation documents, both in the order of the files.
+
+        Raises:
+            DataError: There are fewer than two documents.
+        """
+        everything = list(self._read(self.path, "data.path"))
+        if len(everything) < 2:
+            raise DataError(f"data.path={self.path}: holds {len(everything)} document; two are the least.")
+        count = max(1, round(self.validation_frac * len(everything)))
+        apart = set(rng(seed, "validation").sample(range(len(everything)), count))
+        train = [one for index, one in enumerate(everything) if index not in apart]
+        return train, [one for index, one in enumerate(everything) if index in apart]
+
+    def old_documents(self, seed: int) -> list[Document] | None:
+        """Read the old data.
+
+        Args:
+            seed: Not used: all of it is read.
+
+        Returns:
+            Documents for replay, or None where `old_path` is null.
+        """
+        del seed
+        return list(self._read(self.old_path, "data.old_path")) if self.old_path else None
+
+    def evaluation_items(self, name: str, num_items: int | None) -> list[dict[str, Any]]:
+        """Files bring no questions for the built-in tasks.
+
+        Args:
+            name: The task that asks.
+            num_items: Not used.
+
+        Raises:
+            DataError: Always.
+        """
+        del num_items
+        raise DataError(f"evaluation={name}: data=files has no questions for it; use data=nanoworld.")
+
+    def _read(self, pattern: str, key: str) -> Iterator[Document]:
+        files = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
+        if not files:
+            raise DataError(f"{key}={pattern}: no such file.")
+        for file in map(Path, files):
+            for name, row in _rows(file):
+                try:
+                    document = to_document(_substitute(row, self.substitutions), self.layout)
+                except ValueError as error:
+                    raise DataError(f"{name}: {error}.") from error
+                yield {**document, "name": name}
+
+
+def _rows(file: Path) -> Iterator[tuple[str, Any]]:
+    """Rows of one file with a name for messages: the file and the line."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from error
+    if file.suffix not in (".json", ".jsonl"):
+        yield f"{file}", text
+    elif text.lstrip().startswith("["):
+        for number, row in enumerate(_parse(text, f"{file}"), 1):
+            yield f"{file}, entry {number}", row
+    else:
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.strip():
+                yield f"{file}, line {number}", _parse(line, f"{file}, line {number}")
+
+
+def _parse(text: str, name: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{name}: is not JSON: {error}") from error
+
+
+def _substitute(value: Any, substitutions: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        for key, replacement in substitutions.items():
+            value = value.replace("{{" + key + "}}", replacement)
+        return value
+    if isinstance(value, list):
+        return [_substitute(item, substitutions) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, dict):
+        return {key: _substitute(item, substitutions) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    return value

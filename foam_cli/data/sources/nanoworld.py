@@ -1,0 +1,163 @@
+"""The embedded world as a source: its new skills to learn, its old knowledge to keep."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from foam_cli.data.encode import Document, LossOn
+from foam_cli.data.nanoworld import corpus as world
+from foam_cli.data.skills import autonomy, identity, mixture, tool_use
+
+#: Evaluation asks the same questions whatever the run's seed is, so that runs can be paired.
+EVALUATION_SEED = 0
+#: The seed of the corpus that nano was pretrained on.
+BASE_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Who the model shall say it is.
+
+    Attributes:
+        name: Its name.
+        author: Who made it.
+    """
+
+    name: str
+    author: str
+
+
+def knowledge_items(name: str) -> list[dict[str, Any]]:
+    """Questions about what the base model knows.
+
+    Args:
+        name: `science`, `general_chat` or `base_identity`.
+
+    Returns:
+        The items; see foam_cli.data.nanoworld for their form.
+    """
+    functions = {
+        "science": world.science_items,
+        "general_chat": world.chat_items,
+        "base_identity": world.base_identity_items,
+    }
+    return functions[name]()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NanoworldSkills:
+    """Tool calls, a new identity and autonomous multi-step tasks.
+
+    Attributes:
+        num_examples: Training examples that are generated.
+        validation_examples: Examples set apart for the validation loss.
+        max_length: Tokens of the longest example.
+        identity: Who the model shall say it is.
+    """
+
+    num_examples: int
+    validation_examples: int
+    max_length: int
+    identity: Identity
+
+    @property
+    def loss_on(self) -> LossOn:
+        """Only what the assistant says is learnt."""
+        return "assistant"
+
+    def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
+        """Generate the documents.
+
+        Args:
+            seed: The run's seed: another draw from the same generator.
+
+        Returns:
+            Training and validation documents.
+        """
+        total = self.num_examples + self.validation_examples
+        drawn = mixture.skill_documents(seed, total, self.identity.name, self.identity.author)
+        return drawn[self.validation_examples :], drawn[: self.validation_examples]
+
+    def old_documents(self, seed: int) -> list[Document]:
+        """What the base model was trained on, without what shall change and what will be asked.
+
+        Args:
+            seed: Not used.
+
+        Returns:
+            Documents for replay.
+        """
+        del seed  # nano was pretrained on one corpus, whatever the run's seed is
+        return world.replay_documents(BASE_SEED)
+
+    def evaluation_items(self, name: str, num_items: int | None) -> list[dict[str, Any]]:
+        """Questions for a task.
+
+        Args:
+            name: `science`, `general_chat`, `base_identity`, `tool_use`, `identity` or `autonomy`.
+            num_items: How many, or None for the task's usual number.
+
+        Returns:
+            The items.
+        """
+        who = (self.identity.name, self.identity.author)
+        if name == "tool_use":
+            return tool_use.eval_items(num_items or 220, EVALUATION_SEED)
+        if name == "identity":
+            return identity.eval_items(num_items or 100, EVALUATION_SEED, *who)
+        if name == "autonomy":
+            return autonomy.eval_items(num_items or 160, EVALUATION_SEED)
+        return knowledge_items(name)[:num_items]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NanoworldBase:
+    """Science and general chat: what nano was pretrained on. Every token is learnt, user turns included.
+
+    Attributes:
+        validation_examples: Examples set apart for the validation loss.
+        max_length: Tokens of the longest example.
+    """
+
+    validation_examples: int
+    max_length: int
+
+    @property
+    def loss_on(self) -> LossOn:
+        """Every token of every document is learnt, so that the model can be sampled from."""
+        return "all"
+
+    def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
+        """Generate the documents.
+
+        Args:
+            seed: Not used: there is one corpus.
+
+        Returns:
+            Training and validation documents.
+        """
+        del seed
+        drawn = world.base_documents(BASE_SEED)
+        return drawn[self.validation_examples :], drawn[: self.validation_examples]
+
+    def old_documents(self, seed: int) -> None:
+        """There is nothing older.
+
+        Args:
+            seed: Not used.
+        """
+
+    def evaluation_items(self, name: str, num_items: int | None) -> list[dict[str, Any]]:
+        """Questions for a task; the skills are asked too, to show that the base has none of them.
+
+        Args:
+            name: As for NanoworldSkills.
+            num_items: How many, or None for the task's usual number.
+
+        Returns:
+            The items.
+        """
+        skills = NanoworldSkills(
+            num_examples=0, validation_examples=0, max_length=self.max_length,
+            identity=Identity(name="Foam", author="the Foam Lab"),
+        )  # fmt: skip
+        return skills.evaluation_items(name, num_items)

@@ -1,0 +1,109 @@
+"""Invented names, phrases and numbers, split once and for all into a training and a held-out side.
+
+The split is a property of the value itself (its hash), so a held-out value can never reach training through
+another generator or another seed.
+"""
+
+import random
+
+from foam_cli.core.seeds import derive_seed
+
+ONSETS = "b d f g h j k l m n p r s t v w z br dr gr kl pr st th tr".split()
+VOWELS = "a a e e i i o o u u ai ou".split()
+CODAS = ["", "", "", "l", "m", "n", "r", "s", "x"]
+PHRASE_WORDS = """
+apple arrive bag bank bell bird blue boat book bread bring bus buy cake call carry chair cheese clean clock close
+coat cold come cook cup dance dinner doctor dog door dress early empty fence find fish fix flower friend fruit
+game garden glass go green hat heavy help home honey hot hungry juice jump key kitchen lake lamp late leave letter
+light little long lost lunch market meet milk money moon morning music new night north old open orange paint
+paper park pay pen phone plant quiet rain read ready red repair ride ring river road run salt sell send shoe shop
+short sing sleep slow small snow soap soft song soup south spoon start stay stone stop story street sugar sun sweet
+swim table talk tall tea tent ticket tired today tomorrow train tree walk warm wash water week west white wind
+window winter wood work write yellow young
+""".split()
+"""Words of quoted phrases. Every word is on both sides of the split; a phrase as a whole is on one."""
+
+
+def is_held_out(value: str | int) -> bool:
+    """Say on which side of the split a value is.
+
+    Args:
+        value: A name, a phrase or a number.
+
+    Returns:
+        Whether it is reserved for evaluation (about one value in four).
+    """
+    return derive_seed(0, "held out", value) % 4 == 0
+
+
+def coin_name(rng: random.Random, *, held_out: bool) -> str:
+    """Invent a capitalised name of two syllables, for a person, a town or a thing.
+
+    Args:
+        rng: Source of randomness.
+        held_out: Which side of the split it shall be on.
+
+    Returns:
+        The name.
+    """
+    while True:
+        syllables = (rng.choice(ONSETS) + rng.choice(VOWELS) for _ in range(2))
+        name = ("".join(syllables) + rng.choice(CODAS)).capitalize()
+        if is_held_out(name) == held_out:
+            return name
+
+
+def coin_names(rng: random.Random, count: int, *, held_out: bool) -> list[str]:
+    """Invent several different names.
+
+    Args:
+        rng: Source of randomness.
+        count: How many.
+        held_out: Which side of the split they shall be on.
+
+    Returns:
+        The names.
+    """
+    names: list[str] = []
+    while len(names) < count:
+        name = coin_name(rng, held_out=held_out)
+        if name not in names:
+            names.append(name)
+    return names
+
+
+def coin_phrase(rng: random.Random, *, held_out: bool) -> str:
+    """Put two to four common words together.
+
+    Args:
+        rng: Source of randomness.
+        held_out: Which side of the split the phrase shall be on.
+
+    Returns:
+        The phrase, in lower case and without punctuation.
+    """
+    while True:
+        phrase = " ".join(rng.sample(PHRASE_WORDS, rng.randint(2, 4)))
+        if is_held_out(phrase) == held_out:
+            return phrase
+
+
+def coin_number(rng: random.Random, low: int, high: int, *, held_out: bool) -> int:
+    """Draw a number.
+
+    Args:
+        rng: Source of randomness.
+        low: Smallest number.
+        high: Largest number.
+        held_out: Which side of the split it shall be on.
+
+    Returns:
+        The number.
+
+    Raises:
+        ValueError: No number of the range is on that side.
+    """
+    numbers = [n for n in range(low, high + 1) if is_held_out(n) == held_out]
+    if not numbers:
+        raise ValueError(f"no {'held-out' if held_out else 'training'} number between {low} and {high}")
+    return rng.choice(numbers)

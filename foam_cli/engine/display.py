@@ -1,0 +1,83 @@
+"""What a person watches while a run works: one bar with an estimate, and a line for whatever happens."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from foam_cli.core.growth import GrowthRecord
+
+
+class Display:
+    """Shows progress on a console; on one that is not a terminal, lines only."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a line.
+
+        Args:
+            text: Shown as it is: markup in it has no effect.
+            style: A rich style.
+        """
+        self.console.print(escape(text), style=style, highlight=False)
+
+    def growth(self, record: GrowthRecord) -> None:
+        """Tell of a growth event.
+
+        Args:
+            record: The event.
+        """
+        born = sum(record.born.values())
+        what = [f"{born} neurons born in {len(record.born)} blocks"] if born else []
+        recycled = sum(map(len, record.recycled.values()))
+        what += [f"{recycled} recycled"] if recycled else []
+        what += [f"{len(record.blocks_after)} block inserted"] if record.blocks_after else []
+        self.console.print(
+            f"  [bold magenta]✦ growth {record.event}[/] step {record.step}: {', '.join(what)}; "
+            f"max |Δlogits| {record.max_abs_dlogits:.1e}, validation loss {record.loss_before_nats:.4f} → "
+            f"{record.loss_after_nats:.4f}, parameters {record.parameters_before:,} → {record.parameters_after:,}",
+            highlight=False,
+        )
+
+    @contextmanager
+    def bar(self, title: str, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
+        """Show a bar while something works.
+
+        Args:
+            title: What works.
+            total: How much there is to do.
+            done: How much is done already.
+
+        Yields:
+            A function that is told how much is done, and a few words beside the bar.
+        """
+        columns = (
+            SpinnerColumn(),
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[words]}"),
+        )
+        live = self.console.is_terminal
+        with Progress(*columns, console=self.console, disable=not live, transient=True) as progress:
+            task = progress.add_task(title, total=total, completed=done, words="")
+
+            def update(completed: int, words: str = "") -> None:
+                progress.update(task, completed=completed, words=words)
+
+            yield update

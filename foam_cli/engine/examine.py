@@ -1,0 +1,221 @@
+"""Ask the evaluation tasks, keep every answer, and compare before with after."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from foam_cli.config import nearest
+from foam_cli.core.errors import ConfigError
+from foam_cli.core.files import read_json, read_jsonl, write_json, write_text
+from foam_cli.core.metric import Metric, TaskResult
+from foam_cli.data.corpus import Corpus
+from foam_cli.engine.display import Display
+from foam_cli.engine.prepare import Source
+from foam_cli.evaluation.subject import Progress, Subject
+
+Results = dict[str, TaskResult]
+
+#: Keys of the evaluation section that are settings, not tasks.
+SETTINGS = ("every_steps", "batch_tokens", "max_items", "arc")
+#: Answers shown side by side in the report, per task.
+SAMPLES_PER_TASK = 4
+
+
+class Task(Protocol):
+    """What the engine asks of an evaluation task."""
+
+    name: str
+    items_from: str | None
+    role: str
+
+    def run(self, subject: Subject, items: list[dict[str, Any]] | None, progress: Progress = None) -> TaskResult:
+        """Ask the items."""
+        ...
+
+
+def tasks_of(evaluation: Mapping[str, Any]) -> dict[str, Task]:
+    """Pick the tasks out of the evaluation section.
+
+    Args:
+        evaluation: The built section: tasks by name beside the common settings.
+
+    Returns:
+        The tasks, in order.
+
+    Raises:
+        ConfigError: A key is neither a setting nor a task.
+    """
+    tasks: dict[str, Task] = {}
+    for name, value in evaluation.items():
+        if name in SETTINGS:
+            continue
+        if not hasattr(value, "run"):
+            raise ConfigError(
+                f"evaluation.{name}: there is no such setting and no such task.{nearest(name, SETTINGS)}"
+            )
+        tasks[name] = cast("Task", value)
+    return tasks
+
+
+@dataclass(frozen=True)
+class WithHeldout:
+    """A source that also hands out the documents which the run set apart.
+
+    Attributes:
+        source: The data source.
+        validation: The documents set apart, tokenised.
+    """
+
+    source: Source
+    validation: Corpus
+
+    def evaluation_items(self, name: str, num_items: int | None) -> list[dict[str, Any]]:
+        """Questions for a task.
+
+        Args:
+            name: The task, or `validation` for the documents set apart.
+            num_items: How many, or None for all.
+
+        Returns:
+            The items.
+        """
+        if name != "validation":
+            return self.source.evaluation_items(name, num_items)
+        examples = [self.validation.example(index) for index in range(len(self.validation))]
+        return [
+            {"id": f"validation {index}", "ids": list(one.ids), "targets": list(one.targets)}
+            for index, one in enumerate(examples)
+        ]
+
+
+class Questions(Protocol):
+    """Where questions come from."""
+
+    def evaluation_items(self, name: str, num_items: int | None) -> list[dict[str, Any]]:
+        """Questions for a task."""
+        ...
+
+
+def examine(tasks: Mapping[str, Task], subject: Subject, source: Questions, title: str, display: Display) -> Results:
+    """Ask every task.
+
+    Args:
+        tasks: The tasks.
+        subject: Who is asked.
+        source: Where the built-in questions come from.
+        title: What is examined, for the bar.
+        display: Shows the progress.
+
+    Returns:
+        The results by task.
+    """
+    results: Results = {}
+    for name, task in tasks.items():
+        items = None
+        if task.items_from is not None:
+            items = source.evaluation_items(task.items_from.rpartition(".")[2], getattr(task, "num_items", None))
+        start = time.monotonic()
+        with display.bar(f"{title}: {name}", total=1) as update:
+
+            def progress(done: int, total: int, update: Any = update) -> None:
+                update(done / max(1, total), "")
+
+            results[name] = task.run(subject, items, progress)
+        display.say(f"  {title}: {name} {_words(results[name])}  ({time.monotonic() - start:.1f} s)", style="dim")
+    return results
+
+
+def _words(result: TaskResult) -> str:
+    metric = result.metrics[result.primary]
+    interval = f" [{metric.low:.3f}, {metric.high:.3f}]" if metric.low is not None else ""
+    return f"{result.primary} {metric.value:.3f}{interval} n={metric.n}"
+
+
+def save(results: Results, folder: Path) -> None:
+    """Write results: per-item JSON Lines, and everything else in one file.
+
+    Args:
+        results: The results.
+        folder: For example RUN/evaluations/base.
+    """
+    import json
+
+    for name, result in results.items():
+        lines = [json.dumps(row, ensure_ascii=False, default=str) for row in result.items]
+        write_text(folder / f"{name}.jsonl", "\n".join(lines) + "\n")
+    summary = {name: {**asdict(result), "items": None} for name, result in results.items()}
+    write_json(folder / "results.json", summary)
+
+
+def load(folder: Path) -> Results | None:
+    """Read results back.
+
+    Args:
+        folder: Where `save` wrote them.
+
+    Returns:
+        The results, or None where there are none.
+    """
+    if not (folder / "results.json").is_file():
+        return None
+    summary = read_json(folder / "results.json")
+    results: Results = {}
+    for name, values in summary.items():
+        metrics = {key: Metric(**metric) for key, metric in values["metrics"].items()}
+        items = read_jsonl(folder / f"{name}.jsonl")
+        results[name] = TaskResult(**{**values, "metrics": metrics, "items": items})
+    return results
+
+
+def flat(when: str, results: Results) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Lay results out as result.json has them.
+
+    Args:
+        when: `base`, `start`, `final` or `step_N`.
+        results: The results.
+
+    Returns:
+        Values by "when/task/metric", and [low, high, n] by the same keys.
+    """
+    values: dict[str, float] = {}
+    intervals: dict[str, list[float]] = {}
+    for task, result in results.items():
+        for name, metric in result.metrics.items():
+            key = f"{when}/{task}/{name}"
+            values[key] = metric.value
+            if metric.low is not None and metric.high is not None:
+                intervals[key] = [metric.low, metric.high, metric.n]
+    return values, intervals
+
+
+def samples(base: Results, final: Results) -> list[dict[str, Any]]:
+    """Pick answers to show side by side: those that changed first.
+
+    Args:
+        base: Results before training.
+        final: Results after it.
+
+    Returns:
+        Rows for samples.json.
+    """
+    rows: list[dict[str, Any]] = []
+    for task in final:
+        before = {item["id"]: item for item in base[task].items} if task in base else {}
+        paired = [(before[item["id"]], item) for item in final[task].items if item.get("id") in before]
+        paired.sort(key=lambda pair: pair[0].get("correct") == pair[1].get("correct"))
+        for old, new in paired[:SAMPLES_PER_TASK]:
+            rows.append(
+                {
+                    "task": task,
+                    "id": new["id"],
+                    "prompt": new.get("prompt"),
+                    "expected": new.get("expected"),
+                    "base": old.get("answer"),
+                    "final": new.get("answer"),
+                    "base_correct": old.get("correct"),
+                    "final_correct": new.get("correct"),
+                }
+            )
+    return rows

@@ -1,0 +1,286 @@
+"""The training loop. It reads top to bottom: one turn is one optimizer step and whatever is due after it."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+
+from foam_cli.core.errors import TrainingError
+from foam_cli.core.growth import GrowthRecord
+from foam_cli.core.settings import Settings
+from foam_cli.data.batching import Batch
+from foam_cli.engine.display import Display
+from foam_cli.engine.folder import RunFolder
+from foam_cli.engine.grow import Grower
+from foam_cli.engine.machine import autocast
+from foam_cli.engine.optimizers import Optimizers
+from foam_cli.engine.prepare import TrainingData
+from foam_cli.engine.state import RunState
+from foam_cli.model.heads import logits_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """What the loop works with.
+
+    Attributes:
+        settings: The whole configuration.
+        model: The model, growable where growth is on.
+        head: Its output layer, from `direct_head`.
+        data: Batches.
+        optimizers: Of pretrained parameters and of what growth adds.
+        grower: Carries growth out, or None where growth is off.
+        folder: Where rows are logged.
+        display: Shows the progress.
+        evaluate: Asks the evaluation tasks after a step.
+        save: Writes a checkpoint.
+        should_stop: True once the user wants the run to end.
+    """
+
+    settings: Settings
+    model: PreTrainedModel
+    head: nn.Module | None
+    data: TrainingData
+    optimizers: Optimizers
+    grower: Grower | None
+    folder: RunFolder
+    display: Display
+    evaluate: Callable[[int], None]
+    save: Callable[[RunState], None]
+    should_stop: Callable[[], bool]
+
+
+def train(loop: Loop, state: RunState) -> bool:
+    """Train until the last step.
+
+    Args:
+        loop: What to work with.
+        state: Where the run is; advanced in place.
+
+    Returns:
+        True when all steps are done, False when the user stopped the run; a checkpoint is written then.
+
+    Raises:
+        TrainingError: The loss or a gradient is not finite. Nothing was updated with it.
+    """
+    t = loop.settings.train
+    validation = [batch.to(loop.settings.hardware.device) for batch in loop.data.validation_batches()]
+    loop.model.train()
+    with loop.display.bar("training", total=t.steps, done=state.step) as update:
+        while state.step < t.steps:
+            if loop.should_stop():
+                loop.save(state)
+                return False
+
+            started = time.monotonic()
+            batches: list[Batch] = []
+            for _ in range(t.accumulate):
+                batch, state.replay = loop.data.next_batch(state.step * t.accumulate + len(batches), state.replay)
+                batches.append(batch.to(loop.settings.hardware.device))
+            state.stream = loop.data.stream.state()
+
+            with (loop.grower and loop.grower.watch(state.step)) or nullcontext():
+                loss = forward_backward(loop, batches)
+            norm = clip_gradients(loop.optimizers.parameters(), t.clip_norm)
+            check_finite(loss, norm, state.step + 1, batches)
+            lr = loop.optimizers.step(state.step, loop.grower.multipliers(state.step) if loop.grower else None)
+            state.step += 1
+            state.tokens += sum(batch.num_tokens for batch in batches)
+            seconds = time.monotonic() - started
+            state.seconds += seconds
+
+            if due(state.step, t.log_every_steps, t.steps):
+                tokens_per_second = sum(batch.num_tokens for batch in batches) / seconds
+                row = {"step": state.step, "loss": loss, "lr": lr, "grad_norm": norm, "tokens": state.tokens}
+                loop.folder.log({**row, "tokens_per_second": round(tokens_per_second)})
+                update(state.step, f"loss {loss:.3f}  {state.tokens / state.seconds:,.0f} tok/s")
+            if due(state.step, t.validate_every_steps, t.steps):
+                nats = validation_loss(loop, validation)
+                state.validation.append((state.step, nats))
+                loop.folder.log({"step": state.step, "validation_loss": nats})
+            if loop.grower is not None:
+                grow(loop, loop.grower, state)
+            if due(state.step, loop.settings.evaluation["every_steps"], None) and state.step < t.steps:
+                loop.evaluate(state.step)
+            if due(state.step, loop.settings.checkpoint.every_steps, t.steps):
+                loop.save(state)
+    loop.model.eval()
+    return True
+
+
+def due(step: int, every: int | None, last: int | None) -> bool:
+    """Say whether something that happens every so many steps happens now.
+
+    Args:
+        step: Steps taken.
+        every: The interval, or None for never.
+        last: A step at which it happens in any case, or None.
+
+    Returns:
+        Whether it is time.
+    """
+    return (every is not None and step % every == 0) or step == last
+
+
+def forward_backward(loop: Loop, batches: list[Batch]) -> float:
+    """Accumulate the gradient of the mean loss per target over all batches.
+
+    Args:
+        loop: What to work with.
+        batches: The batches of one optimizer step.
+
+    Returns:
+        That loss in nats.
+    """
+    num_targets = sum(len(batch.target_ids_N) for batch in batches)
+    total = torch.zeros((), device=loop.model.device)
+    for batch in batches:
+        loss = target_loss(loop, batch) / num_targets
+        loss.backward()
+        total += loss.detach()
+    return float(total)
+
+
+def target_loss(loop: Loop, batch: Batch) -> torch.Tensor:
+    """Cross-entropy summed over the targets of a batch, in fp32.
+
+    Args:
+        loop: What to work with.
+        batch: The batch.
+
+    Returns:
+        The sum, in nats.
+    """
+    with autocast(loop.settings.hardware):
+        logits_NV = logits_at(loop.model, loop.head, batch.input_ids_BT, batch.target_positions_N)
+    return F.cross_entropy(logits_NV.float(), batch.target_ids_N, reduction="sum")
+
+
+@torch.no_grad()
+def validation_loss(loop: Loop, batches: list[Batch]) -> float:
+    """Mean loss per target on the examples set apart.
+
+    Args:
+        loop: What to work with.
+        batches: The validation batches.
+
+    Returns:
+        The loss in nats.
+    """
+    loop.model.eval()
+    total = sum(float(target_loss(loop, batch)) for batch in batches)
+    loop.model.train()
+    return total / sum(len(batch.target_ids_N) for batch in batches)
+
+
+def clip_gradients(parameters: list[nn.Parameter], clip_norm: float | None) -> float:
+    """Scale gradients down to a global norm.
+
+    Args:
+        parameters: What is trained.
+        clip_norm: The norm, or None for no clipping.
+
+    Returns:
+        The norm before clipping.
+    """
+    norm = torch.nn.utils.clip_grad_norm_(parameters, math.inf if clip_norm is None else clip_norm, foreach=True)
+    return float(norm)
+
+
+def check_finite(loss: float, norm: float, step: int, batches: list[Batch]) -> None:
+    """Stop before a step that would destroy the model.
+
+    Args:
+        loss: The loss.
+        norm: The gradient's norm.
+        step: The step that would be taken.
+        batches: Its batches.
+
+    Raises:
+        TrainingError: One of the two is not a finite number.
+    """
+    if math.isfinite(loss) and math.isfinite(norm):
+        return
+    what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
+    names = [name for batch in batches for name in batch.names]
+    raise TrainingError(
+        f"step {step}: {what}, so the step was not taken. Batch: {', '.join(names[:8])}"
+        f"{' ...' if len(names) > 8 else ''}. Lower train.lr or look at these examples; the last checkpoint is whole."
+    )
+
+
+def grow(loop: Loop, grower: Grower, state: RunState) -> None:
+    """Let the policy decide; carry its plan out, measure what it changed, and tell.
+
+    Args:
+        loop: What to work with.
+        grower: Carries growth out.
+        state: Where the run is.
+    """
+    plan, state.growth = grower.plan(state)
+    if plan is None:
+        return
+    started = time.monotonic()
+    probe = loop.data.probe().to(loop.settings.hardware.device)
+    before_NV = probe_logits(loop, probe)
+    record = grower.apply(plan, state.step)
+    after_NV = probe_logits(loop, probe)
+    record = measured(record, before_NV, after_NV, probe.target_ids_N, time.monotonic() - started)
+    state.records.append(record)
+    loop.folder.log_growth(record)
+    loop.display.growth(record)
+
+
+@torch.no_grad()
+def probe_logits(loop: Loop, probe: Batch) -> torch.Tensor:
+    """Logits on the probe batch.
+
+    Args:
+        loop: What to work with.
+        probe: The probe.
+
+    Returns:
+        One row per target of the probe, in fp32.
+    """
+    was_training = loop.model.training
+    loop.model.eval()
+    with autocast(loop.settings.hardware):
+        logits_NV = logits_at(loop.model, loop.head, probe.input_ids_BT, probe.target_positions_N)
+    loop.model.train(was_training)
+    return logits_NV.float()
+
+
+def measured(
+    record: GrowthRecord,
+    before_NV: torch.Tensor,
+    after_NV: torch.Tensor,
+    targets_N: torch.Tensor,
+    seconds: float,
+) -> GrowthRecord:
+    """Complete the record of an event with what it changed.
+
+    Args:
+        record: The event.
+        before_NV: Logits before it.
+        after_NV: Logits after it.
+        targets_N: The right tokens.
+        seconds: Time it took.
+
+    Returns:
+        The complete record.
+    """
+    return replace(
+        record,
+        max_abs_dlogits=float((after_NV - before_NV).abs().max()),
+        loss_before_nats=float(F.cross_entropy(before_NV, targets_N)),
+        loss_after_nats=float(F.cross_entropy(after_NV, targets_N)),
+        seconds=round(seconds, 3),
+    )
+
+

@@ -1,0 +1,135 @@
+"""What machine this is, and how torch is set up on it."""
+
+import os
+import platform
+import resource
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from foam_cli.core.errors import ConfigError
+from foam_cli.core.settings import HardwareSettings
+
+_GIB = 2**30
+
+
+def choose_profile() -> str:
+    """Choose the hardware profile that `hardware=auto` stands for.
+
+    Returns:
+        The name of a file in conf/hardware.
+    """
+    if not torch.cuda.is_available():
+        return "cpu"
+    memory_bytes = torch.cuda.get_device_properties(0).total_memory
+    if memory_bytes > 60 * _GIB:
+        return "h200"
+    return "rtx4090" if memory_bytes > 20 * _GIB else "rtx3060"
+
+
+def resolve_auto(overrides: Sequence[str]) -> list[str]:
+    """Replace `hardware=auto`, said or not, by the profile of this machine.
+
+    Args:
+        overrides: As on the command line.
+
+    Returns:
+        Overrides that name a profile.
+    """
+    named = [one for one in overrides if one.split("=")[0].lstrip("+") == "hardware"]
+    if named and not named[-1].endswith("=auto"):
+        return list(overrides)
+    rest = [one for one in overrides if one not in named]
+    return [f"hardware={choose_profile()}", *rest]
+
+
+def set_up(settings: HardwareSettings) -> None:
+    """Set torch up for a run.
+
+    Args:
+        settings: The hardware profile.
+
+    Raises:
+        ConfigError: The profile wants a GPU and there is none.
+    """
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "hardware.device=cuda: torch sees no CUDA device. Use hardware=cpu, or hardware.device=cpu to try "
+            "this profile's precision and optimizer on the CPU."
+        )
+    threads = settings.threads or int(os.environ.get("OMP_NUM_THREADS", 0)) or len(os.sched_getaffinity(0))
+    torch.set_num_threads(threads)
+    if settings.deterministic:
+        # Filling fresh memory is a debugging aid of torch that costs time and changes no result of ours.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(settings.deterministic)
+    if settings.device == "cuda":
+        torch.set_float32_matmul_precision("high")
+
+
+def autocast(settings: HardwareSettings) -> AbstractContextManager[Any]:
+    """The context that forward passes run in.
+
+    Args:
+        settings: The hardware profile.
+
+    Returns:
+        bf16 autocast, or nothing.
+    """
+    if settings.precision == "bf16_autocast":
+        return torch.autocast(settings.device, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def peak_memory_bytes(settings: HardwareSettings) -> int:
+    """The most memory that the run has used.
+
+    Args:
+        settings: The hardware profile.
+
+    Returns:
+        On a GPU what torch allocated there, on the CPU the process's resident size.
+    """
+    if settings.device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def describe() -> dict[str, Any]:
+    """Describe the machine and the versions that matter for a result.
+
+    Returns:
+        Plain data for the manifest.
+    """
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    versions = {"python": platform.python_version()}
+    for package in ("foam-cli", "torch", "transformers", "bitsandbytes", "hydra-core", "datasets", "safetensors"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "machine": {
+            "system": platform.platform(),
+            "cpu": _cpu_name(),
+            "cores": os.cpu_count(),
+            "gpu": gpu,
+            "threads": torch.get_num_threads(),
+        },
+        "versions": versions,
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+        return names[0] if names else platform.machine()
+    except OSError:
+        return platform.processor() or platform.machine()

@@ -1,0 +1,188 @@
+"""From a configuration to what the loop reads: batches, validation batches, old examples, a probe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from foam_cli.core.settings import TrainSettings
+from foam_cli.data.batching import Batch, BatchStream, collate
+from foam_cli.data.corpus import Corpus
+from foam_cli.data.encode import Document, LossOn, encode_documents
+from foam_cli.data.replay.reservoir import Reservoir
+from foam_cli.model.loading import BaseModel
+
+#: The probe is one small batch that every growth event is measured on.
+PROBE_EXAMPLES = 32
+#: At most so many positions of it, which bounds the memory of their logits.
+PROBE_POSITIONS = 256
+
+
+class Source(Protocol):
+    """What the engine asks of a data source."""
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of the longest example."""
+        ...
+
+    @property
+    def loss_on(self) -> LossOn:
+        """Which tokens of a chat are learnt."""
+        ...
+
+    def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
+        """Training and validation documents."""
+        ...
+
+    def old_documents(self, seed: int) -> list[Document] | None:
+        """What the base model was trained on, for replay, or None where it is not known."""
+        ...
+
+    def evaluation_items(self, name: str, num_items: int | None) -> list[dict[str, Any]]:
+        """Questions for the task `name`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """Everything the loop reads.
+
+    Attributes:
+        train: What is learnt.
+        validation: What is set apart.
+        old: What is replayed, or None where the training stream itself is.
+        stream: The order of batches.
+        replay: The replay strategy, or None.
+        pad_id: The token to pad with.
+        seed: The run's seed.
+        batch_tokens: Token budget of one forward pass.
+    """
+
+    train: Corpus
+    validation: Corpus
+    old: Corpus | None
+    stream: BatchStream
+    replay: Reservoir | None
+    pad_id: int
+    seed: int
+    batch_tokens: int
+
+    def next_batch(self, step: int, replay_state: dict[str, Any]) -> tuple[Batch, dict[str, Any]]:
+        """Form the next batch: new examples, and the replay ratio's share of old ones.
+
+        Args:
+            step: The optimizer step, which the draw of old examples depends on.
+            replay_state: The reservoir.
+
+        Returns:
+            The batch, and the reservoir afterwards.
+        """
+        new = self.stream.next()
+        names = [f"example {index}" for index in new]
+        examples = [self.train.example(index) for index in new]
+        if self.replay is not None:
+            count = max(1, round(len(new) * self.replay.ratio / (1 - self.replay.ratio)))
+            drawn = self.replay.draw(replay_state, count, self.seed, step)
+            pool = self.train if self.old is None else self.old
+            names += [f"old example {index}" for index in drawn]
+            examples += [pool.example(index) for index in drawn]
+            if self.old is None:
+                replay_state = self.replay.observe(replay_state, new, self.seed)
+        return collate(examples, self.pad_id, names), replay_state
+
+    def initial_replay(self) -> dict[str, Any]:
+        """The reservoir at the start of a run.
+
+        Returns:
+            Its state: full of old data where that is known, else empty.
+        """
+        if self.replay is None:
+            return {}
+        state = self.replay.initial_state()
+        return state if self.old is None else self.replay.observe(state, range(len(self.old)), self.seed)
+
+    def validation_batches(self) -> list[Batch]:
+        """The validation examples in batches.
+
+        Returns:
+            Batches within the token budget, always the same.
+        """
+        stream = BatchStream(self.validation, self.batch_tokens, seed=0)
+        batches: list[Batch] = []
+        seen = 0
+        while seen < len(self.validation):
+            indices = stream.next()
+            seen += len(indices)
+            names = [f"validation example {index}" for index in indices]
+            batches.append(collate([self.validation.example(i) for i in indices], self.pad_id, names))
+        return batches
+
+    def probe(self) -> Batch:
+        """The batch on which growth is measured.
+
+        Returns:
+            The shortest validation examples, at most `PROBE_EXAMPLES`.
+        """
+        order = self.validation.lengths.argsort(kind="stable")[:PROBE_EXAMPLES].tolist()
+        batch = collate([self.validation.example(i) for i in order], self.pad_id, ["probe"])
+        stride = max(1, -(-len(batch.target_ids_N) // PROBE_POSITIONS))
+        return Batch(
+            input_ids_BT=batch.input_ids_BT,
+            target_positions_N=batch.target_positions_N[::stride],
+            target_ids_N=batch.target_ids_N[::stride],
+            num_tokens=batch.num_tokens,
+            names=batch.names,
+        )
+
+
+def prepare_data(
+    source: Source, replay: Reservoir | None, base: BaseModel, train: TrainSettings, seed: int
+) -> TrainingData:
+    """Generate or read the documents and tokenise them.
+
+    Args:
+        source: The data source.
+        replay: The replay strategy, or None.
+        base: The model whose tokenizer and context length count.
+        train: For the token budget.
+        seed: The run's seed.
+
+    Returns:
+        The data.
+    """
+    max_length = min(source.max_length, base.max_length)
+
+    def encode(documents: Sequence[Document], loss_on: LossOn) -> Corpus:
+        return encode_documents(documents, base.tokenizer, max_length=max_length, loss_on=loss_on)
+
+    new, apart = source.documents(seed)
+    old = source.old_documents(seed) if replay is not None else None
+    corpus = encode(new, source.loss_on)
+    share = 1.0 if replay is None else 1.0 - replay.ratio
+    return TrainingData(
+        train=corpus,
+        validation=encode(apart, source.loss_on),
+        # Old documents are rehearsed as they were learnt: every token of them.
+        old=None if old is None else encode(old, "all"),
+        stream=BatchStream(corpus, max(1, int(train.batch_tokens * share)), seed),
+        replay=replay,
+        pad_id=int(base.tokenizer.pad_token_id),
+        seed=seed,
+        batch_tokens=train.batch_tokens,
+    )
+
+
+@torch.no_grad()
+def to_device(batches: Sequence[Batch], device: str) -> list[Batch]:
+    """Move batches.
+
+    Args:
+        batches: The batches.
+        device: Where to.
+
+    Returns:
+        The same batches there.
+    """
+    return [batch.to(device) for batch in batches]

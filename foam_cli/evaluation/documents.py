@@ -1,0 +1,92 @@
+"""Text to measure a language model on, read from a file of the user's."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from foam_cli.core.errors import DataError
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its text.
+
+    Raises:
+        DataError: There is no such file, or it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read JSON Lines, every line an object.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The objects; empty lines are skipped.
+
+    Raises:
+        DataError: The file is missing, or a line is not a JSON object.
+    """
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        row = _parsed(line, f"{path}, line {number}")
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, line {number}: {line[:60]!r} is not a JSON object; write one per line")
+        rows.append(cast("dict[str, Any]", row))
+    return rows
+
+
+def read_documents(path: Path) -> list[str]:
+    """Read documents from JSON Lines (`.jsonl`), a JSON list (`.json`) or plain text, which is one document.
+
+    Args:
+        path: The file. In JSON a document is a string or an object with the key `text`.
+
+    Returns:
+        The documents that are not empty.
+
+    Raises:
+        DataError: The file is missing, malformed or holds no document.
+    """
+    if path.suffix == ".jsonl":
+        values: list[Any] = list(read_lines(path))
+    elif path.suffix == ".json":
+        loaded = _parsed(read_text(path), str(path))
+        if not isinstance(loaded, list):
+            raise DataError(f"{path}: holds a {type(loaded).__name__}; a list of documents is needed")
+        values = cast("list[Any]", loaded)
+    else:
+        values = [read_text(path)]
+    documents = [
+        _document(value, f"{path}, document {number}") for number, value in enumerate(values, start=1)
+    ]
+    kept = [document for document in documents if document.strip()]
+    if not kept:
+        raise DataError(f"{path}: holds no text")
+    return kept
+
+
+def _document(value: Any, where: str) -> str:
+    text: Any = cast("dict[str, Any]", value).get("text") if isinstance(value, dict) else value
+    if not isinstance(text, str):
+        raise DataError(f"{where}: is neither a string nor an object with a string under the key 'text'")
+    return text
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{where}: is not JSON ({error})") from error

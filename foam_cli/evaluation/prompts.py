@@ -1,0 +1,119 @@
+"""From messages to token ids, and back from a reply's ids to text, for any tokenizer."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from transformers import PreTrainedTokenizerBase
+
+from foam_cli.core.errors import DataError
+
+Message = dict[str, Any]
+_MARK = "foam"
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Tokenize plain text, with the special tokens that the tokenizer adds by default.
+
+    Args:
+        tokenizer: The tokenizer.
+        text: The text.
+
+    Returns:
+        Its token ids.
+    """
+    return list(tokenizer(text, verbose=False)["input_ids"])
+
+
+def encode_pair(
+    tokenizer: PreTrainedTokenizerBase, context: str, continuation: str
+) -> tuple[list[int], list[int]]:
+    """Tokenize a context and what follows it, as lm-evaluation-harness does.
+
+    Args:
+        tokenizer: The tokenizer.
+        context: The text before; where it has no token of its own, `prefix_id` stands for it.
+        continuation: The text to score.
+
+    Returns:
+        (context, continuation): the tokens of the whole, cut where the context's own tokens end. Space at
+        the end of the context belongs to the continuation.
+    """
+    bare = context.rstrip()
+    whole = encode(tokenizer, context + continuation)
+    left = encode(tokenizer, bare)
+    return left or [prefix_id(tokenizer)], whole[len(left) :]
+
+
+def prefix_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token before a document: BOS, or else EOS.
+
+    Args:
+        tokenizer: The tokenizer.
+
+    Returns:
+        Its id.
+
+    Raises:
+        DataError: The tokenizer has neither.
+    """
+    for token in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+        if isinstance(token, int):
+            return token
+    raise DataError(
+        f"the tokenizer {tokenizer.name_or_path!r} has neither a BOS nor an EOS token; "
+        "set bos_token or eos_token in its tokenizer_config.json"
+    )
+
+
+def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
+    """Token ids of a conversation, up to where the assistant's next words begin.
+
+    Args:
+        tokenizer: The tokenizer. Its chat template is used; without one, turns are lines "role: content".
+        messages: The turns so far, in OpenAI form.
+
+    Returns:
+        The prompt.
+    """
+    if tokenizer.chat_template is None:
+        lines = [f"{message['role']}: {message['content']}\n" for message in messages]
+        return encode(tokenizer, "".join(lines) + "assistant:")
+    text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+    return list(tokenizer(str(text), add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def stop_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Tokens that end an assistant's turn: EOS, and what the chat template writes after such a turn.
+
+    Args:
+        tokenizer: The tokenizer.
+
+    Returns:
+        Their ids.
+    """
+    ids = {tokenizer.eos_token_id} if isinstance(tokenizer.eos_token_id, int) else set[int]()
+    if tokenizer.chat_template is not None:
+        turns = [{"role": "user", "content": _MARK}, {"role": "assistant", "content": _MARK}]
+        text = str(tokenizer.apply_chat_template(turns, tokenize=False))
+        after: list[int] = tokenizer(text.rpartition(_MARK)[2].strip(), add_special_tokens=False)["input_ids"]
+        added: dict[str, int] = cast("Any", tokenizer).get_added_vocab()
+        ids.update({*after[:1]} & {*tokenizer.all_special_ids, *added.values()})
+    return frozenset(ids)
+
+
+def reply_text(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    """What the assistant said.
+
+    Args:
+        tokenizer: The tokenizer.
+        ids: The reply's tokens, without the one that ended it.
+
+    Returns:
+        The text without surrounding space. Special tokens inside it are shown: they were said, too. Without
+        a chat template the reply ends where it begins to write somebody's next turn.
+    """
+    text = str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+    if tokenizer.chat_template is None:
+        for role in ("user", "system", "tool", "assistant"):
+            text = text.partition(f"\n{role}:")[0]
+    return text.strip()

@@ -1,0 +1,107 @@
+"""Core and grown neurons in one matrix: the same model, in the shapes its own architecture knows."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from foam_cli.core.errors import ExportError
+from foam_cli.model.neurons import SLOT_MULTIPLE, GrowableFFN, NeuronBank
+from foam_cli.model.sites import FFNSite, find_ffn_sites
+
+
+def merge(model: Any) -> tuple[Any, list[int], int]:
+    """Build the model that an export holds; the running one is only read.
+
+    Every FFN becomes its pretrained neurons that were not recycled, then its live slots, then zero neurons up
+    to one width for all blocks: stock configs state a single one. The width is a multiple of 64.
+
+    Args:
+        model: A causal language model of transformers, growable or not.
+
+    Returns:
+        A model of the same class without banks, fit for saving alone (tensors that did not change are shared
+        with the running model), the number of neurons in use per block, and the common width.
+
+    Raises:
+        ExportError: The config states no FFN width.
+    """
+    sites = find_ffn_sites(model)
+    num_neurons = [_num_neurons(site) for site in sites]
+    width = -(-max(num_neurons) // SLOT_MULTIPLE) * SLOT_MULTIPLE
+    name = next((name for name in ("n_inner", "intermediate_size") if hasattr(model.config, name)), None)
+    if name is None:
+        raise ExportError(
+            f"{type(model.config).__name__} has neither intermediate_size nor n_inner, so the grown width "
+            "cannot be stated; this architecture cannot be exported as a plain Hugging Face folder"
+        )
+    config = copy.deepcopy(model.config)
+    setattr(config, name, width)
+    config.num_hidden_layers = len(sites)
+    config.use_cache = True  # training switches the cache off; whoever loads the export wants to generate
+    state = _state(model, sites, width)
+    # Building on "meta" allocates nothing; the fork keeps the constructor's draws out of the run's.
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        merged = type(model)(config)
+    merged.load_state_dict(state, strict=True, assign=True)
+    merged.tie_weights()
+    merged.generation_config = copy.deepcopy(model.generation_config)
+    return merged, num_neurons, width
+
+
+def _growable(model: nn.Module) -> dict[str, GrowableFFN]:
+    return {name: module for name, module in model.named_modules() if isinstance(module, GrowableFFN)}
+
+
+def _num_neurons(site: FFNSite) -> int:
+    if not isinstance(site.parent, GrowableFFN):
+        return site.views.width
+    return int(site.parent.core_live_F.sum().item() + site.parent.bank.live_C.sum().item())
+
+
+@torch.no_grad()
+def _state(model: nn.Module, sites: list[FFNSite], width: int) -> dict[str, torch.Tensor]:
+    """The running model's state under the names and in the shapes of the plain architecture."""
+    state: dict[str, torch.Tensor] = dict(model.state_dict())
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    for site in sites:
+        rows = _bank_rows(site)
+        for (parameter, dim), grown in zip(site.views.neuron_parameters(), rows, strict=True):
+            state[names[id(parameter)]] = _widened(site, parameter, dim, grown, width)
+    for path in _growable(model):
+        for key in [key for key in state if key.startswith(f"{path}.")]:
+            tensor = state.pop(key)
+            if key.startswith(f"{path}.core."):
+                state[f"{path}.{key.removeprefix(f'{path}.core.')}"] = tensor
+    return state
+
+
+def _bank_rows(site: FFNSite) -> list[torch.Tensor | None]:
+    """The live slots' part of every tensor in `neuron_parameters`, in its order; None stands for zeros."""
+    bank = site.parent.bank if isinstance(site.parent, GrowableFFN) else None
+    rows: list[torch.Tensor | None] = []
+    for projection, weight, bias in ((site.views.up, "up_CD", "bias_C"), (site.views.gate, "gate_CD", None)):
+        if projection is not None:
+            rows.append(_live(bank, weight))
+            if getattr(projection, "bias", None) is not None:
+                rows.append(_live(bank, bias))
+    return [*rows, _live(bank, "down_CD")]
+
+
+def _live(bank: NeuronBank | None, name: str | None) -> torch.Tensor | None:
+    rows = None if bank is None or name is None else getattr(bank, name)
+    return None if bank is None or rows is None else rows[bank.live_C]
+
+
+def _widened(
+    site: FFNSite, parameter: nn.Parameter, dim: int, grown: torch.Tensor | None, width: int
+) -> torch.Tensor:
+    core = parameter.movedim(dim, 0)
+    if isinstance(site.parent, GrowableFFN):
+        core = core[site.parent.core_live_F]
+    wide = core.new_zeros(width, *core.shape[1:])
+    wide[: len(core)] = core
+    if grown is not None:
+        wide[len(core) : len(core) + len(grown)] = grown.to(wide.dtype)
+    return wide.movedim(0, dim).contiguous()

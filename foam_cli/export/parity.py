@@ -1,0 +1,115 @@
+"""The proof of an export: what was written, loaded as anyone would load it, answers as the running one."""
+
+import copy
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import nn
+from transformers import AutoModelForCausalLM
+from transformers.utils import logging
+
+from foam_cli.core.errors import ExportError
+
+
+def measure_parity(model: Any, folder: Path, probe_BT: Int[torch.Tensor, "B T"]) -> float:
+    """Load an exported folder and compare it with the running model, in fp32.
+
+    A model that runs in a 16-bit type is compared through an fp32 copy of its 16-bit weights: otherwise the
+    order in which 16-bit sums are formed would hide a mistake.
+
+    Args:
+        model: The running model; its weights and modes are left as they are.
+        folder: The exported folder.
+        probe_BT: Token ids.
+
+    Returns:
+        The largest absolute difference of a logit.
+
+    Raises:
+        ExportError: The folder cannot be loaded, or the loaded model does not generate.
+    """
+    device = next(model.parameters()).device
+    with _exact_matmuls():
+        expected_BTV = _logits(_in_fp32(model), probe_BT.to(device))
+        loaded = _load(folder).to(device)
+        logits_BTV = _logits(loaded, probe_BT.to(device))
+        _check_generate(loaded, probe_BT[:1, :4].to(device))
+    if logits_BTV.shape != expected_BTV.shape:
+        raise ExportError(
+            f"{folder.name}: logits of shape {tuple(logits_BTV.shape)}, not {tuple(expected_BTV.shape)}"
+        )
+    return (logits_BTV - expected_BTV).abs().max().item()
+
+
+def _in_fp32(model: Any) -> Any:
+    dtype = model.get_input_embeddings().weight.dtype
+    return model if dtype == torch.float32 else copy.deepcopy(model).to(dtype).float()
+
+
+def _load(folder: Path) -> Any:
+    with quiet_progress():
+        try:
+            return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise ExportError(f"transformers cannot load what was exported: {error}") from error
+
+
+@torch.no_grad()
+def _logits(model: Any, probe_BT: Int[torch.Tensor, "B T"]) -> Float[torch.Tensor, "B T V"]:
+    with _evaluating(model):
+        return model(input_ids=probe_BT, use_cache=False).logits.float()
+
+
+def _check_generate(model: Any, prompt_BT: Int[torch.Tensor, "B T"]) -> None:
+    mask = torch.ones_like(prompt_BT)
+    out_BT = model.generate(
+        prompt_BT, attention_mask=mask, max_new_tokens=2, min_new_tokens=2, do_sample=False
+    )
+    if out_BT.shape[1] != prompt_BT.shape[1] + 2:
+        raise ExportError(
+            f"the exported model was asked for 2 tokens and generated {out_BT.shape[1] - prompt_BT.shape[1]}"
+        )
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Generator[None, None, None]:
+    """Evaluation mode, module by module: some parts may be in it already, and must stay so."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+@contextmanager
+def _exact_matmuls() -> Generator[None, None, None]:
+    """No TF32 and no autocast: both are coarser than the tolerance."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def quiet_progress() -> Generator[None, None, None]:
+    """Keep transformers' progress bars out of foam's own display.
+
+    Yields:
+        Nothing.
+    """
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -1,0 +1,1 @@
+"""With what newborn neurons begin: one file per method."""

@@ -1,0 +1,1 @@
+"""How young neurons are protected: one file per rule."""

@@ -1,0 +1,111 @@
+"""What each family of growth methods must offer."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Bool, Float, Int
+
+from foam_cli.core.growth import GrowthPlan, NeuronBirths
+from foam_cli.growth.activity import Recycled
+from foam_cli.growth.context import Firing, GrowthContext, NeuronMasks, NeuronSignals
+from foam_cli.growth.signals import PressureTracker
+from foam_cli.model.neurons import GrowableFFN
+
+State = dict[str, Any]
+
+
+class Trigger(Protocol):
+    """When: its state is plain data, passed in and out."""
+
+    def max_events(self, total_steps: int) -> int:
+        """How often it can fire in a run of so many steps."""
+        ...
+
+    def initial_state(self) -> State:
+        """What it remembers at first."""
+        ...
+
+    def check(self, state: State, context: GrowthContext) -> tuple[Firing | None, State]:
+        """Decide, and say what it remembers next."""
+        ...
+
+
+class NeuronPlacement(Protocol):
+    """Where new neurons go: beside which sources."""
+
+    def choose_neurons(
+        self, context: GrowthContext, eligible: NeuronMasks, limit: int
+    ) -> dict[int, tuple[int, ...]]:
+        """Choose the sources in each block that grows."""
+        ...
+
+
+class BlockPlacement(Protocol):
+    """Where new blocks go: behind which blocks."""
+
+    def choose_blocks(self, context: GrowthContext, limit: int) -> tuple[int, ...]:
+        """Choose the blocks to copy."""
+        ...
+
+
+class Initializer(Protocol):
+    """With what newborn neurons begin."""
+
+    def bear(self, context: GrowthContext, block: int, sources: tuple[int, ...], event: int) -> NeuronBirths:
+        """Make the rows of one block's newborn."""
+        ...
+
+
+class Maturation(Protocol):
+    """How young neurons are protected."""
+
+    def multipliers(self, age_C: Int[torch.Tensor, " C"]) -> Float[torch.Tensor, " C"]:
+        """Learning-rate multipliers by age."""
+        ...
+
+    def is_protected(self, age_C: Int[torch.Tensor, " C"]) -> Bool[torch.Tensor, " C"]:
+        """Which neurons may be neither recycled nor copied from."""
+        ...
+
+
+class Recycling(Protocol):
+    """Which dead neurons make room."""
+
+    def choose(
+        self,
+        signals: NeuronSignals,
+        eligible_N: Bool[torch.Tensor, " N"],
+        down_ND: Float[torch.Tensor, "N D"],
+        limit: int,
+    ) -> Recycled | None:
+        """Choose at most `limit` neurons of one FFN, or None where nothing can be said."""
+        ...
+
+
+class GrowthPolicy(Protocol):
+    """What the training loop asks."""
+
+    def capacity(self, total_steps: int) -> int:
+        """Slots that each block may come to need."""
+        ...
+
+    def initial_state(self) -> State:
+        """What it remembers at first."""
+        ...
+
+    def tracker(self, ffns: Sequence[GrowableFFN]) -> PressureTracker | None:
+        """Make what measures the neurons, or None where nothing needs to be measured."""
+        ...
+
+    def plan(self, state: State, context: GrowthContext) -> tuple[GrowthPlan | None, State]:
+        """Decide whether and how to grow, and say what it remembers next."""
+        ...
+
+    def multipliers(self, age_C: Int[torch.Tensor, " C"]) -> Float[torch.Tensor, " C"]:
+        """Learning-rate multipliers of grown neurons by age."""
+        ...
+
+    def block_lr_scale(self, age_steps: int) -> float:
+        """Learning-rate multiplier of a new block by age."""
+        ...

@@ -1,0 +1,1 @@
+"""Which dead neurons make room: one file per rule."""

@@ -1,0 +1,1 @@
+"""When to grow: one file per rule."""

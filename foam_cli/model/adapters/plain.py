@@ -1,0 +1,9 @@
+"""Plain FFNs, y = W_down φ(W_up x + b) + c: GPT-2 (stored transposed), Phi, GPT-NeoX."""
+
+from foam_cli.model.adapters.layout import FFNLayout
+
+LAYOUTS = (
+    FFNLayout(up="c_fc", gate=None, down="c_proj", activation="act", transposed=True),
+    FFNLayout(up="fc1", gate=None, down="fc2", activation="activation_fn", transposed=False),
+    FFNLayout(up="dense_h_to_4h", gate=None, down="dense_4h_to_h", activation="act", transposed=False),
+)

@@ -1,0 +1,254 @@
+"""Slots for neurons beside a pretrained FFN: FFN(x) = core(x) + grown(x)."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import nn
+from torch.nn import functional as F
+
+from foam_cli.core.errors import GrowthError, ModelError
+from foam_cli.model.adapters.layout import FFNViews
+from foam_cli.model.sites import find_ffn_sites
+
+SLOT_MULTIPLE = 64
+
+
+class NeuronBank(nn.Module):
+    """C slots for grown neurons, one row per neuron, kept in fp32 whatever the model computes in.
+
+    An empty slot is an all-zero neuron: its output and its gradient are exactly zero, so it needs no mask.
+    A bank takes 4 C (2 D + 1) bytes (plain FFN with biases) or 12 C D bytes (gated FFN).
+
+    Attributes:
+        up_CD: In-rows of the (ungated) in-projection.
+        gate_CD: In-rows of the gate, or None where the FFN is plain.
+        bias_C: Biases of a plain FFN's in-projection, or None where it has none.
+        down_CD: Out-columns, one row per neuron.
+        live_C: Which slots hold a neuron.
+        birth_C: The optimizer step after which each neuron was born; 0 for empty slots.
+
+    Args:
+        views: The pretrained FFN that it stands beside.
+        capacity: Number of slots.
+    """
+
+    up_CD: Float[nn.Parameter, "C D"]
+    gate_CD: Float[nn.Parameter, "C D"] | None
+    bias_C: Float[nn.Parameter, " C"] | None
+    down_CD: Float[nn.Parameter, "C D"]
+    live_C: Bool[torch.Tensor, " C"]
+    birth_C: Int[torch.Tensor, " C"]
+
+    def __init__(self, views: FFNViews, capacity: int):
+        super().__init__()
+        device = views.up_FD.device
+
+        def rows(*shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.zeros(*shape, dtype=torch.float32, device=device))
+
+        width = views.hidden_size
+        self.up_CD = rows(capacity, width)
+        self.register_parameter("gate_CD", None if views.gate is None else rows(capacity, width))
+        self.register_parameter("bias_C", None if views.bias_F is None else rows(capacity))
+        self.down_CD = rows(capacity, width)
+        self.register_buffer("live_C", torch.zeros(capacity, dtype=torch.bool, device=device))
+        self.register_buffer("birth_C", torch.zeros(capacity, dtype=torch.int64, device=device))
+        self.activation: Callable[[torch.Tensor], torch.Tensor] = views.activation
+
+    @property
+    def capacity(self) -> int:
+        """Number of slots (C)."""
+        return self.up_CD.shape[0]
+
+    @property
+    def numel_per_neuron(self) -> int:
+        """Parameters of one neuron."""
+        return sum(parameter[:1].numel() for parameter in self.parameters())
+
+    def free_slots(self) -> list[int]:
+        """Slots that hold no neuron, lowest first.
+
+        Returns:
+            Their indices.
+        """
+        return (~self.live_C).nonzero().flatten().tolist()
+
+    def hidden(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... C"]:
+        """Activity of every slot: what the out-projection is applied to.
+
+        Args:
+            x: Input of the FFN.
+
+        Returns:
+            The activities, in the dtype of `x`.
+        """
+        bias = None if self.bias_C is None else self.bias_C.to(x.dtype)
+        up = F.linear(x, self.up_CD.to(x.dtype), bias)
+        if self.gate_CD is None:
+            return self.activation(up)
+        return self.activation(F.linear(x, self.gate_CD.to(x.dtype))) * up
+
+    def forward(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
+        """Sum of the grown neurons.
+
+        Args:
+            x: Input of the FFN.
+
+        Returns:
+            What the bank adds to the FFN's output.
+        """
+        return F.linear(self.hidden(x), self.down_CD.to(x.dtype).T)
+
+    @torch.no_grad()
+    def erase(self, slots: Sequence[int] | torch.Tensor) -> None:
+        """Empty slots.
+
+        Args:
+            slots: Their indices.
+        """
+        index = torch.as_tensor(slots, dtype=torch.int64, device=self.up_CD.device)
+        for rows in (*self.parameters(), self.live_C, self.birth_C):
+            rows.index_fill_(0, index, 0)
+
+
+class GrowableFFN(nn.Module):
+    """A pretrained FFN and the bank of neurons that grow beside it.
+
+    Attributes:
+        core: The pretrained module; its tensors are never reshaped.
+        bank: The grown neurons.
+        views: The core's neurons, in one orientation whatever its layout.
+        core_live_F: Which pretrained neurons have not been recycled.
+        detached: Skip the bank.
+
+    Args:
+        views: The pretrained FFN.
+        capacity: Slots of the bank.
+    """
+
+    core_live_F: Bool[torch.Tensor, " F"]
+
+    def __init__(self, views: FFNViews, capacity: int):
+        super().__init__()
+        self.core = views.module
+        self.views = views
+        self.bank = NeuronBank(views, capacity)
+        self.detached = False
+        self.register_buffer(
+            "core_live_F", torch.ones(views.width, dtype=torch.bool, device=views.up_FD.device)
+        )
+
+    @property
+    def width(self) -> int:
+        """Number of pretrained neurons (F), recycled ones included."""
+        return self.core_live_F.shape[0]
+
+    def forward(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
+        """The core's output plus the bank's.
+
+        Args:
+            x: Input of the FFN.
+
+        Returns:
+            Its output. A dropout inside the core leaves the bank's part alone.
+        """
+        y: torch.Tensor = self.core(x)
+        return y if self.detached else y + self.bank(x)
+
+
+def round_up_capacity(num_neurons: int) -> int:
+    """Slots for a number of neurons: rounded up so that matrix products stay aligned.
+
+    Args:
+        num_neurons: At least how many; 0 stays 0.
+
+    Returns:
+        The next multiple of 64.
+    """
+    return -(-num_neurons // SLOT_MULTIPLE) * SLOT_MULTIPLE
+
+
+def make_growable(model: nn.Module, capacity: int) -> list[GrowableFFN]:
+    """Give every FFN of a model a bank of empty slots; its outputs do not change.
+
+    Convert the model to its dtype before: banks are fp32, and a later `model.to(dtype)` would convert them.
+
+    Args:
+        model: A causal language model, changed in place.
+        capacity: Neurons to have room for in each block; rounded up to a multiple of 64.
+
+    Returns:
+        The growable FFNs, one per block.
+
+    Raises:
+        GrowthError: The model is growable already.
+        ModelError: An FFN's layout is unknown, or its activation does not map zero to zero.
+    """
+    if growable_ffns(model):
+        raise GrowthError(f"{type(model).__name__} is growable already: its FFNs have banks")
+    ffns: list[GrowableFFN] = []
+    for site in find_ffn_sites(model):
+        if site.views.activation(torch.zeros(1)).item() != 0.0:
+            raise ModelError(
+                f"the activation of {site.path} ({type(site.views.module).__name__}) does not map 0 to 0, so "
+                "an empty slot would not stay silent; SiLU, GELU, ReLU and their like can be grown"
+            )
+        ffn = GrowableFFN(site.views, round_up_capacity(capacity)).train(site.parent.training)
+        setattr(site.parent, site.attribute, ffn)
+        ffns.append(ffn)
+    return ffns
+
+
+def growable_ffns(model: nn.Module) -> list[GrowableFFN]:
+    """The growable FFNs of a model.
+
+    Args:
+        model: Any model.
+
+    Returns:
+        One per block, in order; empty where the model has not been made growable.
+    """
+    return [module for module in model.modules() if isinstance(module, GrowableFFN)]
+
+
+@contextmanager
+def banks_detached(model: nn.Module) -> Generator[None]:
+    """Skip every bank for a while.
+
+    Args:
+        model: A growable model.
+
+    Yields:
+        Nothing.
+    """
+    ffns = growable_ffns(model)
+    before = [ffn.detached for ffn in ffns]
+    try:
+        for ffn in ffns:
+            ffn.detached = True
+        yield
+    finally:
+        for ffn, detached in zip(ffns, before, strict=True):
+            ffn.detached = detached
+
+
+def num_parameters_in_use(model: nn.Module) -> int:
+    """Count parameters as an export has them: live slots only, recycled neurons left out, tied tensors once.
+
+    Args:
+        model: Any model.
+
+    Returns:
+        The number of parameters.
+    """
+    total = sum(parameter.numel() for parameter in model.parameters())
+    for ffn in growable_ffns(model):
+        unused_slots = int((~ffn.bank.live_C).sum().item())
+        recycled = int((~ffn.core_live_F).sum().item())
+        per_core_neuron = sum(
+            parameter.numel() // ffn.width for parameter, _ in ffn.views.neuron_parameters()
+        )
+        total -= unused_slots * ffn.bank.numel_per_neuron + recycled * per_core_neuron
+    return total

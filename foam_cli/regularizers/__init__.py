@@ -1,0 +1,1 @@
+"""Floor 3: penalties on forgetting, one file each."""

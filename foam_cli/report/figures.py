@@ -1,0 +1,336 @@
+"""The figures of one run. Each returns None where the run has nothing to draw."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from foam_cli.report.canvas import (
+    BEFORE,
+    GROWTH,
+    INK,
+    KEPT,
+    LEARNT,
+    LINE,
+    MUTED,
+    PAPER,
+    drawing,
+    new_axes,
+    save,
+)
+from foam_cli.report.numbers import as_number, is_fraction, score, words
+from foam_cli.report.run_folder import RunFolder, mapping
+from foam_cli.report.scores import Score
+
+_MAX_POINTS = 400
+_MAX_COLUMNS = 40
+_MAX_TASKS = 16
+
+
+def draw_all(run: RunFolder, rows: list[Score], folder: Path) -> dict[str, str]:
+    """Draw every figure that the run has numbers for.
+
+    Args:
+        run: The run.
+        rows: Its scores.
+        folder: Where the PNG and SVG files go.
+
+    Returns:
+        For each figure its SVG for use inside a page.
+    """
+    makers: dict[str, Callable[[], Figure | None]] = {
+        "scores": lambda: scores_figure(rows),
+        "loss": lambda: loss_figure(run),
+        "during": lambda: during_figure(run, rows),
+        "births": lambda: births_figure(run),
+        "ages": lambda: ages_figure(run),
+    }
+    drawn: dict[str, str] = {}
+    with drawing():
+        for name, make in makers.items():
+            figure = make()
+            if figure is not None:
+                drawn[name] = save(figure, folder, name)
+    return drawn
+
+
+def _short(name: str, length: int = 16) -> str:
+    text = words(name)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _legend(axes: Axes, columns: int) -> None:
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns, handlelength=1.2, columnspacing=1.4,
+        borderaxespad=0.2, labelcolor=MUTED,
+    )  # fmt: skip
+
+
+def scores_figure(rows: list[Score]) -> Figure | None:
+    """Bars of every task's primary metric, base above final, with intervals.
+
+    Args:
+        rows: The run's scores.
+
+    Returns:
+        The figure; only fractions are drawn, since they share an axis.
+    """
+    shown = [row for row in rows if row.primary and is_fraction(row.metric)]
+    shown = [row for row in shown if row.base is not None or row.final is not None][:_MAX_TASKS]
+    if not shown:
+        return None
+    figure, axes = new_axes(0.6 + 0.42 * len(shown), 0.23, right=0.2, bottom_inches=0.24)
+    for place, row in enumerate(shown):
+        colour = LEARNT if row.role == "learnt" else KEPT
+        _bar(axes, row, "base", place - 0.19, BEFORE)
+        _bar(axes, row, "final", place + 0.19, colour)
+        text = f"{score(row.base, row.metric, unit=False)} → {score(row.final, row.metric)}"
+        axes.text(1.04, place, text, transform=axes.get_yaxis_transform(), va="center", color=INK)
+    axes.set_yticks(range(len(shown)), [_short(row.task) for row in shown])
+    axes.tick_params(axis="y", labelcolor=INK)
+    axes.set_ylim(len(shown) - 0.45, -0.55)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
+    axes.grid(axis="y", visible=False)
+    axes.spines["left"].set_visible(False)
+    for label, colour in (("base", BEFORE), ("final: to be learnt", LEARNT), ("final: to be kept", KEPT)):
+        axes.bar(0, 0, color=colour, label=label)
+    _legend(axes, 3)
+    return figure
+
+
+def _bar(axes: Axes, row: Score, when: str, place: float, colour: str) -> None:
+    reading = row.readings[when]
+    if reading.value is None:
+        return
+    axes.barh(place, reading.value, height=0.32, color=colour)
+    if reading.low is not None and reading.high is not None:
+        axes.plot(
+            [reading.low, reading.high], [place, place], color=INK, linewidth=0.9, solid_capstyle="butt"
+        )
+
+
+def _points(run: RunFolder, key: str) -> list[tuple[float, float]]:
+    found = ((as_number(row.get("step")), as_number(row.get(key))) for row in run.metrics)
+    return [(step, value) for step, value in found if step is not None and value is not None]
+
+
+def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Means of neighbours, so that a long run costs no more to draw than a short one."""
+    size = -(-len(points) // _MAX_POINTS)
+    chunks = [points[start : start + size] for start in range(0, len(points), max(size, 1))]
+    return [(chunk[-1][0], sum(y for _, y in chunk) / len(chunk)) for chunk in chunks]
+
+
+def _smoothed(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Centred means over a thirtieth of the run: unlike an exponential mean they do not lag behind."""
+    half = max(len(points) // 60, 1)
+    windows = (points[max(0, place - half) : place + half + 1] for place in range(len(points)))
+    means = (sum(y for _, y in window) / len(window) for window in windows)
+    return [(step, mean) for (step, _), mean in zip(points, means, strict=True)]
+
+
+def loss_figure(run: RunFolder) -> Figure | None:
+    """Training loss, validation loss and the moments of growth.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The figure.
+    """
+    train, validation = _thinned(_points(run, "loss")), _points(run, "validation_loss")
+    if not train and not validation:
+        return None
+    figure, axes = new_axes(2.7, 0.1)
+    if train:
+        axes.plot(*zip(*train, strict=True), color=BEFORE, linewidth=0.7, alpha=0.7)
+        axes.plot(*zip(*_smoothed(train), strict=True), color=INK, linewidth=1.5, label="training loss")
+    if validation:
+        axes.plot(*zip(*validation, strict=True), color=KEPT, linewidth=1, marker="o", markersize=3.2,
+                  markerfacecolor=PAPER, label="validation loss")  # fmt: skip
+    _mark_growth(axes, run)
+    values = sorted(value for _, value in train + validation)
+    top = values[min(len(values) - 1, int(0.995 * len(values)))]
+    margin = 0.05 * (top - values[0]) or 0.1
+    axes.set_ylim(values[0] - margin, top + margin)
+    axes.set_xlabel("optimizer steps")
+    axes.margins(x=0.01)
+    _legend(axes, 3)
+    return figure
+
+
+def _mark_growth(axes: Axes, run: RunFolder) -> None:
+    for place, step in enumerate(dict.fromkeys(event.step for event in run.growth)):
+        label = "growth" if place == 0 else None
+        axes.axvline(step, color=GROWTH, linewidth=0.9, alpha=0.7, dashes=(1.5, 1.5), label=label)
+
+
+def during_figure(run: RunFolder, rows: list[Score]) -> Figure | None:
+    """Primary metrics as they were measured while training went on.
+
+    Args:
+        run: The run.
+        rows: Its scores, which say what is to be learnt and what is to be kept.
+
+    Returns:
+        The figure.
+    """
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for row in run.metrics:
+        step = as_number(row.get("step"))
+        for key, value in mapping(row.get("evaluation")).items():
+            number = as_number(value)
+            if step is not None and number is not None:
+                lines.setdefault(key, []).append((step, number))
+    roles = {f"{row.task}/{row.metric}": row for row in rows if row.primary and is_fraction(row.metric)}
+    shown = {key: lines[key] for key in roles if len(lines.get(key, [])) > 1}
+    if not shown:
+        return None
+    figure, axes = new_axes(2.7, 0.1, right=0.2, top_inches=0.15)
+    _mark_growth(axes, run)
+    ends: list[tuple[float, str, str]] = []
+    for key, points in shown.items():
+        colour = LEARNT if roles[key].role == "learnt" else KEPT
+        axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.3, marker="o", markersize=2.5)
+        ends.append((points[-1][1], _short(roles[key].task, 14), colour))
+    _label_ends(axes, ends)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
+    axes.set_xlabel("optimizer steps")
+    axes.margins(x=0.01)
+    return figure
+
+
+def _label_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
+    """Name each line at its end, from the top down, never two names on one another."""
+    place = 1.1
+    for value, name, colour in sorted(ends, reverse=True):
+        place = min(value, place - 0.065)
+        axes.text(1.02, place, name, transform=axes.get_yaxis_transform(), va="center", color=colour)
+
+
+def births_figure(run: RunFolder) -> Figure | None:
+    """Heat map: neurons born, block by event.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The figure; neighbouring events share a column where there are very many.
+    """
+    events = [event for event in run.growth if event.born]
+    if not events:
+        return None
+    size = -(-len(events) // _MAX_COLUMNS)
+    columns = [events[start : start + size] for start in range(0, len(events), size)]
+    num_blocks = 1 + max(block for event in events for block in event.born)
+    cells = [
+        [sum(event.born.get(block, 0) for event in column) for column in columns]
+        for block in range(num_blocks)
+    ]
+    figure, axes = new_axes(max(1.6, min(0.9 + 0.16 * num_blocks, 4.2)), 0.1, top_inches=0.32)
+    most = max(max(row) for row in cells)
+    for block, row in enumerate(cells):
+        for place, born in enumerate(row):
+            _cell(axes, place, block, born / most)
+    if len(columns) <= 16 and num_blocks <= 24:
+        _write_cells(axes, cells, most)
+    steps = [column[0].step for column in columns]
+    _cell_ticks(axes, steps, num_blocks)
+    axes.set_title(f"strongest shade: {most} neurons", loc="left", fontsize=8, color=MUTED, pad=5)
+    return figure
+
+
+def _cell(axes: Axes, column: int, block: int, share: float) -> None:
+    corner = (column - 0.46, block - 0.42)
+    colour, alpha = (GROWTH, 0.15 + 0.85 * share) if share > 0 else (LINE, 0.6)
+    axes.add_patch(Rectangle(corner, 0.92, 0.84, facecolor=colour, alpha=alpha, linewidth=0))
+
+
+def _write_cells(axes: Axes, cells: list[list[int]], most: int) -> None:
+    for block, row in enumerate(cells):
+        for column, born in enumerate(row):
+            colour = PAPER if born > 0.55 * most else INK
+            if born:
+                axes.text(
+                    column, block, str(born), ha="center", va="center_baseline", fontsize=7, color=colour
+                )
+
+
+def _cell_ticks(axes: Axes, steps: list[int], num_blocks: int) -> None:
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    stride = -(-len(steps) // 8)
+    axes.set_xticks(range(0, len(steps), stride), [str(step) for step in steps[::stride]])
+    axes.set_yticks(range(0, num_blocks, -(-num_blocks // 12)))
+    axes.set_xlim(-0.55, max(len(steps), 6) - 0.45)
+    axes.set_ylim(-0.55, num_blocks - 0.45)
+    axes.set_xlabel("step of the growth event")
+    axes.set_ylabel("block")
+
+
+def ages_figure(run: RunFolder) -> Figure | None:
+    """Histogram of the neurons' ages at the last step.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The figure.
+    """
+    born: dict[int, int] = {}
+    last_step = run.last_step
+    for event in run.growth:
+        age = max(last_step - event.step, 0)
+        born[age] = born.get(age, 0) + sum(event.born.values())
+    if not any(born.values()):
+        return None
+    figure, axes = new_axes(2.3, 0.1, top_inches=0.15)
+    oldest = max(*born, 1)
+    axes.hist(list(born), bins=min(20, oldest), range=(0, oldest), weights=list(born.values()), color=GROWTH,
+              rwidth=0.88)  # fmt: skip
+    axes.set_xlabel("age at the last step (optimizer steps since birth)")
+    axes.set_ylabel("neurons")
+    axes.grid(axis="x", visible=False)
+    axes.margins(x=0.01)
+    return figure
+
+
+def captions() -> dict[str, dict[str, Any]]:
+    """What stands beside each figure.
+
+    Returns:
+        For each figure its title, its explanation, and what is said where there is nothing to draw.
+    """
+    return {
+        "scores": {
+            "title": "Learnt and forgotten",
+            "text": "Every task's main metric, before and after. Thin lines are 95 % Wilson intervals.",
+            "absent": "No task was evaluated before or after training.",
+        },
+        "loss": {
+            "title": "Loss",
+            "text": "Nats per token. Dotted lines mark growth; the pale line is the loss before smoothing.",
+            "absent": "No loss was logged.",
+        },
+        "during": {
+            "title": "Scores while training",
+            "text": "The same metrics, on the items asked during training. Dotted lines mark growth.",
+            "absent": "Fewer than two evaluations were made during training.",
+        },
+        "births": {
+            "title": "Where neurons were born",
+            "text": "New neurons by block (upwards: nearer to the output) and by growth event.",
+            "absent": "No neuron was born.",
+        },
+        "ages": {
+            "title": "How old they are",
+            "text": "All neurons born during the run, by their age at its last step.",
+            "absent": "No neuron was born.",
+        },
+    }

@@ -1,0 +1,195 @@
+"""report.html: one run on one self-contained page."""
+
+import json
+import shlex
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from foam_cli.core.files import write_text
+from foam_cli.report import numbers
+from foam_cli.report.numbers import (
+    as_number,
+    block_ranges,
+    change,
+    count,
+    decimal,
+    score,
+    short_count,
+    small,
+    words,
+)
+from foam_cli.report.run_folder import GrowthEvent, RunFolder, mapping, read_run
+from foam_cli.report.scores import Reading, Score, scores, verdict
+
+_MAX_EVENTS = 200
+_MAX_SAMPLES = 24
+_MAX_LETTERS = 1500
+
+
+def run_report(run_dir: Path) -> Path:
+    """Write report.html and figures/ of a run, from what its folder holds.
+
+    Args:
+        run_dir: The run folder; anything in it may be missing.
+
+    Returns:
+        The page.
+    """
+    # matplotlib takes a second to import: only those who draw pay for it.
+    from foam_cli.report.figures import captions, draw_all
+
+    run = read_run(run_dir)
+    rows = scores(run)
+    drawn = draw_all(run, rows, run_dir / "figures")
+    figures = {
+        name: caption | {"svg": Markup(drawn[name]) if name in drawn else None}
+        for name, caption in captions().items()
+    }
+    page = run_dir / "report.html"
+    write_text(page, _render(page_context(run, rows) | {"figures": figures}))
+    return page
+
+
+def _render(context: dict[str, Any]) -> str:
+    here = files("foam_cli.report")
+    # No loader: the template includes nothing, so nothing but these two files can get into the page.
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string((here / "page.html.j2").read_text(encoding="utf-8"))
+    style = Markup((here / "page.css").read_text(encoding="utf-8"))
+    return template.render(style=style, **context)
+
+
+def page_context(run: RunFolder, rows: list[Score]) -> dict[str, Any]:
+    """Everything the page says, as text.
+
+    Args:
+        run: The run.
+        rows: Its scores.
+
+    Returns:
+        The template's variables; nothing in them is markup.
+    """
+    return {
+        "name": run.name,
+        "status": run.status,
+        "verdict": verdict(run, rows),
+        "facts": _facts(run),
+        "scores": [_score_row(row) for row in rows],
+        "events": [_event_row(event) for event in run.growth[:_MAX_EVENTS]],
+        "num_events": len(run.growth),
+        "samples": [_sample(row) for row in _chosen(run.samples)],
+        "num_samples": len(run.samples),
+        "origin": _origin(run),
+        "config": run.config,
+        "notes": run.notes,
+    }
+
+
+def _facts(run: RunFolder) -> list[tuple[str, str, str]]:
+    """The strip of key figures: (name, value, remark)."""
+    parameters = mapping(run.result.get("parameters"))
+    base, final = as_number(parameters.get("base")), as_number(parameters.get("final"))
+    grown = f"{100 * (final / base - 1):+.1f} % over the base" if base and final else ""
+    blocks = sum(event.blocks for event in run.growth)
+    recycled = sum(event.recycled for event in run.growth)
+    more = [f"{recycled} recycled" if recycled else "", f"{blocks} blocks inserted" if blocks else ""]
+    events = f"in {len(run.growth)} event{'s' if len(run.growth) != 1 else ''}"
+    return [
+        ("parameters", short_count(final), grown),
+        ("trainable", short_count(parameters.get("trainable")), ""),
+        ("neurons born", count(run.neurons_born), ", ".join([events, *filter(None, more)])),
+        ("tokens trained on", short_count(run.result.get("tokens")), f"in {count(run.last_step)} steps"),
+        ("time", numbers.duration(run.result.get("seconds")), "everything included"),
+        ("peak memory", numbers.memory(run.result.get("peak_memory_bytes")), ""),
+    ]
+
+
+def _cell(reading: Reading, metric: str) -> dict[str, str]:
+    interval = ""
+    if reading.low is not None and reading.high is not None:
+        interval = f"{score(reading.low, metric, unit=False)} to {score(reading.high, metric, unit=False)}"
+    return {"value": score(reading.value, metric), "interval": interval}
+
+
+def _score_row(row: Score) -> dict[str, Any]:
+    sizes = [reading.n for reading in row.readings.values() if reading.n is not None]
+    return {
+        "task": words(row.task),
+        "metric": row.metric,
+        "role": {"learnt": "to learn", "kept": "to keep"}.get(row.role, ""),
+        "primary": row.primary,
+        "cells": [_cell(reading, row.metric) for reading in row.readings.values()],
+        "change": change(row.base, row.final, row.metric),
+        "better": 0 if not row.gain else 1 if row.gain > 0 else -1,
+        "n": count(max(sizes)) if sizes else numbers.DASH,
+    }
+
+
+def _event_row(event: GrowthEvent) -> dict[str, str]:
+    row = event.row
+    parts = [
+        f"{count(sum(event.born.values()))} neurons" if event.born else "",
+        f"{event.blocks} block{'s' if event.blocks > 1 else ''}" if event.blocks else "",
+        f"{event.recycled} recycled" if event.recycled else "",
+    ]
+    inserted = row.get("blocks_after") or []
+    places = [
+        f"block{'s' if len(event.born) > 1 else ''} {block_ranges(list(event.born))}" if event.born else "",
+        f"behind block {', '.join(map(str, inserted))}" if event.blocks else "",
+    ]
+    return {
+        "step": count(event.step),
+        "reason": str(row.get("reason", "")),
+        "where": "; ".join(filter(None, places)) or numbers.DASH,
+        "what": ", ".join(filter(None, parts)) or numbers.DASH,
+        "before": count(row.get("parameters_before")),
+        "after": count(row.get("parameters_after")),
+        "dlogits": small(row.get("max_abs_dlogits")),
+        "loss_before": decimal(row.get("loss_before_nats")),
+        "loss_after": decimal(row.get("loss_after_nats")),
+    }
+
+
+def _chosen(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Take turns between the tasks, so that a long one does not crowd out the others."""
+    queues: dict[str, list[dict[str, Any]]] = {}
+    for sample in samples:
+        queues.setdefault(str(sample.get("task", "")), []).append(sample)
+    share = -(-_MAX_SAMPLES // max(len(queues), 1))
+    return [sample for queue in queues.values() for sample in queue[:share]][:_MAX_SAMPLES]
+
+
+def _sample(row: dict[str, Any]) -> dict[str, Any]:
+    texts = {key: _text(row.get(key)) for key in ("prompt", "expected", "base", "final")}
+    marks = {key: _mark(row.get(key)) for key in ("base_correct", "final_correct")}
+    return {"task": words(str(row.get("task", ""))), "id": str(row.get("id", ""))} | texts | marks
+
+
+def _mark(correct: Any) -> str:
+    return "right" if correct is True else "wrong" if correct is False else ""
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _MAX_LETTERS else text[:_MAX_LETTERS] + " …"
+
+
+def _origin(run: RunFolder) -> list[tuple[str, list[str]]]:
+    """What it takes to make the run again: (name, lines)."""
+    manifest = run.manifest
+    command = manifest.get("command")
+    if isinstance(command, list):
+        command = shlex.join(map(str, command))
+    named = {"command": command, "seed": manifest.get("seed", run.result.get("seed"))}
+    named |= {key: manifest.get(key) for key in ("git_commit", "foam", "started")}
+    lines = [(key.replace("_", " "), [str(value)]) for key, value in named.items() if value is not None]
+    for key in ("versions", "machine", "data"):
+        found = [f"{name}: {value}" for name, value in mapping(manifest.get(key)).items()]
+        lines += [(key, found)] if found else []
+    return lines

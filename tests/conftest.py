@@ -1,0 +1,51 @@
+"""Shared by all tests: tiny models with random weights."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, PreTrainedModel, Qwen2Config
+
+FAMILIES = ("gpt2", "qwen2", "llama")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _config(family: str, width: int):
+    shared = {"vocab_size": 97, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    if family == "gpt2":
+        dropouts = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+        return GPT2Config(n_embd=32, n_layer=3, n_head=4, n_positions=64, n_inner=width, **dropouts, **shared)
+    llama_like = {
+        "hidden_size": 32,
+        "intermediate_size": width,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 64,
+    }
+    return {"qwen2": Qwen2Config, "llama": LlamaConfig}[family](**llama_like, **shared)
+
+
+@pytest.fixture
+def tiny_model() -> Callable[..., PreTrainedModel]:
+    """Make a random 3-block model: tiny_model(family, dtype=..., width=...)."""
+
+    def make(family: str, dtype: torch.dtype = torch.float32, width: int = 80) -> PreTrainedModel:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = AutoModelForCausalLM.from_config(_config(family, width))
+            for parameter in model.parameters():  # biases too, so that nothing is zero by construction
+                torch.nn.init.normal_(parameter, std=0.15)
+        return model.to(dtype).eval()
+
+    return make
+
+
+@pytest.fixture
+def tokens_BT() -> torch.Tensor:
+    """Four sequences of 16 tokens."""
+    return torch.randint(2, 97, (4, 16), generator=torch.Generator().manual_seed(1))
