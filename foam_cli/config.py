@@ -23,6 +23,8 @@ T = TypeVar("T")
 IMPLIED_OPTIONS = {"model.path": ("model", "local"), "data.path": ("data", "files")}
 
 _TRUSTED_PACKAGE = "foam_cli"
+#: Groups that conf/config.yaml names although they may hold no option.
+_OPTIONAL_GROUP = "experiment"
 
 
 def conf_dir() -> Path:
@@ -101,40 +103,54 @@ def normalise(overrides: Sequence[str], config_dirs: Sequence[Path] = ()) -> lis
         config_dirs: The user's own configuration folders.
 
     Returns:
-        Overrides for Hydra.
-
-    Raises:
-        ConfigError: An override is malformed or names an option that does not exist.
+        Overrides for Hydra; one that is malformed or names an option that does not exist is a ConfigError.
     """
-    known = groups(config_dirs)
+    known = {_OPTIONAL_GROUP: [], **groups(config_dirs)}
     written = {_split(one)[1] for one in overrides}
     implied = [
         f"{group}={option}"
         for key, (group, option) in IMPLIED_OPTIONS.items()
         if key in written and group not in written
     ]
-    result: list[str] = []
-    for override in [*implied, *overrides]:
-        sign, key, value = _split(override)
-        group = key.replace(".", "/")
-        if group not in known or sign == "~":
-            result.append(override)
-            continue
-        options = [value] if re.fullmatch(r"[\w.\-]+", value) else re.findall(r"[\w.\-]+", value)
-        for option in options:
-            if option not in known[group]:
-                raise ConfigError(
-                    f"{key}={value}: there is no option '{option}'.{nearest(option, known[group])}"
-                    f" Options of {group}: {', '.join(known[group])}."
-                )
-        # Every group that has a default is overridden plainly; a user who adds '+' means the same thing.
-        result.append(f"{group}={value}")
-    return result
+    return [_normalised(override, known) for override in [*implied, *overrides]]
 
 
-def compose(
-    overrides: Sequence[str], config_dirs: Sequence[Path] = (), name: str = "config"
-) -> Composed:
+def _normalised(override: str, known: Mapping[str, list[str]]) -> str:
+    sign, key, value = _split(override)
+    group = key.replace(".", "/")
+    if group.split("/")[0] == "hydra":
+        raise ConfigError(f"{override}: foam has no use for Hydra's own settings; leave it out.")
+    if sign == "~":
+        return override
+    if group not in known:
+        return override if _is_readable(override) else f"{sign}{key}={_quoted(value)}"
+    for option in re.findall(r"[\w.\-]+", value) or [value]:
+        if option not in known[group]:
+            raise ConfigError(
+                f"{key}={value}: there is no option '{option}'.{nearest(option, known[group])}"
+                f" Options of {group}: {', '.join(known[group]) or 'none so far'}."
+            )
+    # Every group that has a default is overridden plainly; a user who adds '+' means the same thing.
+    return f"{group}={value}"
+
+
+def _is_readable(override: str) -> bool:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    return True
+
+
+def _quoted(value: str) -> str:
+    """Make text of what Hydra's grammar cannot read, such as a path with braces or a tilde."""
+    return "'" + re.sub(r"(\\*)'", r"\1\1\\'", value) + "'"
+
+
+def compose(overrides: Sequence[str], config_dirs: Sequence[Path] = (), name: str = "config") -> Composed:
     """Compose the configuration.
 
     Args:
@@ -172,6 +188,8 @@ def compose(
         picked = {str(group): str(option) for group, option in composed.hydra.runtime.choices.items()}
         OmegaConf.set_struct(composed, False)
         del composed["hydra"]
+        for key in sorted(OmegaConf.missing_keys(composed)):
+            raise ConfigError(f"{key}: has no value. Give it one: {key}=...")
         plain = _resolved_but_for_environment(composed)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error, overrides, config_dirs)) from error
@@ -183,28 +201,33 @@ def compose(
 
 
 def _resolved_but_for_environment(composed: Any) -> dict[str, Any]:
+    """Resolve everything, but read `${oc.env:NAME}`, however deep in a chain, as the text it is."""
     from omegaconf import OmegaConf
+    from omegaconf.resolvers import oc
 
-    raw = OmegaConf.to_container(composed, resolve=False)
+    def env_as_written(*arguments: Any) -> str:
+        return "${oc.env:" + ",".join("null" if one is None else str(one) for one in arguments) + "}"
 
-    def walk(node: Any, path: str) -> Any:
-        if isinstance(node, dict):
-            items = cast("dict[str, Any]", node).items()
-            return {key: walk(value, f"{path}.{key}" if path else str(key)) for key, value in items}
-        if isinstance(node, list):
-            return [walk(value, f"{path}[{i}]") for i, value in enumerate(cast("list[Any]", node))]
-        if isinstance(node, str) and "${" in node and "oc.env" not in node:
-            value = OmegaConf.select(composed, path, throw_on_missing=True)
-            plain = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-            return plain
-        return node
+    def decode_later(text: str | None, _parent_: Any, _node_: Any) -> Any:
+        return f"${{oc.decode:{text}}}" if "${oc.env:" in str(text) else oc.decode(text, _parent_, _node_)
 
-    return cast("dict[str, Any]", walk(raw, ""))
+    OmegaConf.register_new_resolver("oc.env", env_as_written, replace=True)
+    OmegaConf.register_new_resolver("oc.decode", decode_later, replace=True)
+    try:
+        return cast("dict[str, Any]", OmegaConf.to_container(composed, resolve=True))
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+        OmegaConf.register_new_resolver("oc.decode", oc.decode, replace=True)
 
 
 def _explain(error: Exception, overrides: Sequence[str], config_dirs: Sequence[Path]) -> str:
     """Say in one line which override Hydra did not like, and what would have been right."""
     text = f"{error} {error.__cause__ or ''}"
+    if (ambiguous := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text)) is not None:
+        key, value = ambiguous.groups()
+        return (
+            f"{key}={value}: is not one value. A list is written {key}=[{value}], text {key}=\"'{value}'\"."
+        )
     for override in overrides:
         sign, key, _ = _split(override)
         if sign == "+" or f"'{key}'" not in text.replace(f"{key}.", ""):
@@ -247,8 +270,8 @@ def build(cls: type[T], node: Mapping[str, Any], plugins: Sequence[str] = (), pa
     Returns:
         The object.
 
-    Raises:
-        ConfigError: A key is unknown or missing, a value has the wrong type, a `_target_` is not allowed.
+    An unknown or missing key, a value of the wrong type and a `_target_` that is not allowed are each a
+    ConfigError.
     """
     _check_targets(node, tuple(plugins), path)
     return _build(cls, node, path)
@@ -293,7 +316,7 @@ def _build(cls: type[T], node: Mapping[str, Any], path: str) -> T:
     names = [field.name for field in dataclasses.fields(cls) if field.init]  # pyright: ignore[reportArgumentType]
     at = f"{path}." if path else ""
     for key in node:
-        if key not in names and key != "_target_":
+        if key not in names:
             raise ConfigError(
                 f"{at}{key}: there is no such setting.{nearest(str(key), names)}"
                 f" Settings of {path or 'the top level'}: {', '.join(names)}."
@@ -311,26 +334,43 @@ def _build(cls: type[T], node: Mapping[str, Any], path: str) -> T:
 def _convert(annotation: Any, value: Any, path: str) -> Any:
     """Check a value against an annotation; build the object where it is a mapping."""
     if isinstance(value, Mapping):
-        mapping = cast("Mapping[str, Any]", value)
-        if "_target_" in mapping:
-            return _build(_load_class(mapping["_target_"], path), mapping, path)
-        for option in _alternatives(annotation):
-            if isinstance(option, type) and dataclasses.is_dataclass(option):
-                return _build(option, mapping, path)
-        return {key: _convert(Any, item, f"{path}.{key}") for key, item in mapping.items()}
+        return _convert_mapping(annotation, cast("Mapping[str, Any]", value), path)
     if isinstance(value, list):
-        items = cast("list[Any]", value)
-        for option in _alternatives(annotation):
-            if option is Any or (get_origin(option) or option) in (list, tuple):
-                inner = (get_args(option) or (Any,))[0]
-                made = [_convert(inner, item, f"{path}[{i}]") for i, item in enumerate(items)]
-                return tuple(made) if (get_origin(option) or option) is tuple else made
-        raise ConfigError(f"{path}={value}: is a list; wanted {_describe(annotation)}.")
+        return _convert_list(annotation, cast("list[Any]", value), path)
     for option in _alternatives(annotation):
         found, converted = _scalar(option, value)
         if found:
             return converted
     raise ConfigError(f"{path}={value!r}: wanted {_describe(annotation)}.")
+
+
+def _convert_mapping(annotation: Any, value: Mapping[str, Any], path: str) -> Any:
+    options = _alternatives(annotation)
+    classes: list[type[Any]] = [
+        one for one in options if isinstance(one, type) and dataclasses.is_dataclass(one)
+    ]
+    if "_target_" in value:
+        found = _load_class(value["_target_"], path)
+        if classes and not issubclass(found, tuple(classes)):
+            raise ConfigError(f"{path}._target_={value['_target_']}: wanted {_describe(annotation)}.")
+        return _build(found, {key: item for key, item in value.items() if key != "_target_"}, path)
+    if classes:
+        return _build(classes[0], value, path)
+    for option in options:
+        if option is Any or (get_origin(option) or option) is dict:
+            inner = (get_args(option) or (Any, Any))[1]
+            return {key: _convert(inner, item, f"{path}.{key}") for key, item in value.items()}
+    raise ConfigError(f"{path}={dict(value)}: is a group of settings; wanted {_describe(annotation)}.")
+
+
+def _convert_list(annotation: Any, value: list[Any], path: str) -> Any:
+    for option in _alternatives(annotation):
+        container = get_origin(option) or option
+        if option is Any or container in (list, tuple):
+            inner = (get_args(option) or (Any,))[0]
+            made = [_convert(inner, item, f"{path}[{index}]") for index, item in enumerate(value)]
+            return tuple(made) if container is tuple else made
+    raise ConfigError(f"{path}={value}: is a list; wanted {_describe(annotation)}.")
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
@@ -340,21 +380,15 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
 
 
 def _scalar(annotation: Any, value: Any) -> tuple[bool, Any]:
+    """Say whether a value is of one plain type, and give it in that type."""
     if get_origin(annotation) is Literal:
         return value in get_args(annotation), value
-    if annotation is Any:
-        return True, value
-    if annotation is type(None) or annotation is None:
-        return value is None, None
-    if annotation is float:
-        return isinstance(value, int | float) and not isinstance(value, bool), value
-    if annotation is int:
-        return isinstance(value, int) and not isinstance(value, bool), value
-    if annotation in (str, bool):
-        return isinstance(value, annotation), value
     if annotation is Path:
-        return isinstance(value, str), Path(value) if isinstance(value, str) else value
-    return False, value
+        return isinstance(value, str), Path(str(value))
+    accepted = {float: (int, float), int: (int,), str: (str,), bool: (bool,), type(None): (type(None),)}
+    if annotation is not bool and isinstance(value, bool):  # to Python, true is also the number 1
+        return annotation is Any, value
+    return annotation is Any or isinstance(value, accepted.get(annotation, ())), value
 
 
 def _describe(annotation: Any) -> str:

@@ -32,7 +32,9 @@ def _list_of_groups() -> str:
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[SETTINGS]...", help=_OVERRIDES_HELP, autocompletion=completion.complete_settings),
+    typer.Argument(
+        metavar="[SETTINGS]...", help=_OVERRIDES_HELP, autocompletion=completion.complete_settings
+    ),
 ]
 ConfigDirs = Annotated[
     list[Path] | None, typer.Option("--config-dir", help="A folder with configuration groups of your own.")
@@ -72,7 +74,9 @@ def train(
     overrides: Overrides = None,
     resume: Annotated[
         str | None,
-        typer.Option(help="Continue a run: its folder, or 'auto' for the newest unfinished one of these settings."),
+        typer.Option(
+            help="Continue a run: its folder, or 'auto' for the newest unfinished one of these settings."
+        ),
     ] = None,
     config_dir: ConfigDirs = None,
     as_json: Json = False,

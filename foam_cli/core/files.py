@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     rows: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n"):
         try:
             rows.append(json.loads(line))
         except json.JSONDecodeError:
@@ -117,7 +117,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def folder_written_aside(target: Path, may_replace: Callable[[Path], bool]) -> Iterator[Path]:
+def folder_written_aside(target: Path, may_replace: Callable[[Path], bool]) -> Generator[Path]:
     """Fill a folder aside and rename it into place when everything in it is written and fsynced.
 
     Args:

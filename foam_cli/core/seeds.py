@@ -17,7 +17,7 @@ def derive_seed(seed: int, *keys: str | int) -> int:
 
     Args:
         seed: The run's seed.
-        keys: What the randomness is for, e.g. ("growth", event, "model.layers.0.mlp").
+        *keys: What the randomness is for, e.g. ("growth", event, "model.layers.0.mlp").
 
     Returns:
         A seed that is independent for every different key.
@@ -31,7 +31,7 @@ def rng(seed: int, *keys: str | int) -> random.Random:
 
     Args:
         seed: The run's seed.
-        keys: What the randomness is for.
+        *keys: What the randomness is for.
 
     Returns:
         A fresh generator.
@@ -44,7 +44,7 @@ def torch_generator(seed: int, *keys: str | int) -> "torch.Generator":
 
     Args:
         seed: The run's seed.
-        keys: What the randomness is for.
+        *keys: What the randomness is for.
 
     Returns:
         A fresh generator on the CPU.

@@ -6,9 +6,9 @@ carry no attention mask, which spares its memory and lets attention run on its f
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Int
 
@@ -104,7 +104,7 @@ def collate(examples: Sequence[Example], pad_id: int, names: list[str]) -> Batch
     )
 
 
-def plan_epoch(lengths: np.ndarray[Any, Any], batch_tokens: int, seed: int, epoch: int) -> list[list[int]]:
+def plan_epoch(lengths: npt.NDArray[np.int64], batch_tokens: int, seed: int, epoch: int) -> list[list[int]]:
     """Cut one shuffled pass over the data into batches.
 
     Args:

@@ -19,8 +19,8 @@ class Example:
             never is.
     """
 
-    ids: Sequence[int]
-    targets: Sequence[bool]
+    ids: npt.NDArray[np.int32] | Sequence[int]
+    targets: npt.NDArray[np.bool_] | Sequence[bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Corpus:
             A view of its tokens and its mask.
         """
         part = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
-        return Example(ids=self.ids[part], targets=self.targets[part])  # pyright: ignore[reportArgumentType]
+        return Example(ids=self.ids[part], targets=self.targets[part])
 
     def take(self, indices: Sequence[int]) -> "Corpus":
         """Copy some examples to a corpus of their own.

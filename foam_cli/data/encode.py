@@ -77,7 +77,7 @@ def _chat_example(messages: list[dict[str, Any]], tokenizer: Any, loss_on: LossO
     if loss_on == "all":
         return Example(ids=ids, targets=[False] + [True] * (len(ids) - 1))
     targets = [
-        index > 0 and stop > begin and any(low <= begin and stop <= high for low, high in spans)
+        index > 0 and any(low <= begin and low < stop <= high for low, high in spans)
         for index, (begin, stop) in enumerate(encoded["offset_mapping"])
     ]
     return Example(ids=ids, targets=targets)
@@ -91,7 +91,7 @@ def _assistant_spans(
     for number, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        before = tokenizer.apply_chat_template(messages[:number], tokenize=False, add_generation_prompt=True)
+        before = _prompt(messages[:number], tokenizer, whole[: max(0, whole.find(message["content"]))])
         last = number == len(messages) - 1
         after = whole if last else tokenizer.apply_chat_template(messages[: number + 1], tokenize=False)
         if not (whole.startswith(before) and whole.startswith(after)):
@@ -101,3 +101,10 @@ def _assistant_spans(
             )
         spans.append((len(before), len(after)))
     return spans
+
+
+def _prompt(messages: list[dict[str, Any]], tokenizer: Any, opening: str) -> str:
+    """What stands before the assistant's next words; templates cannot say it for an empty conversation."""
+    if not messages:
+        return opening
+    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)

@@ -89,22 +89,27 @@ def _openai(row: Row) -> Document:
             body = json.dumps({"name": function["name"], "arguments": arguments}, ensure_ascii=False)
             content += f"<tool_call>{body}</tool_call>"
         turns.append(_turn(message["role"], content))
-    return {"messages": turns}
+    return {"messages": _with_tools(turns, row.get("tools"))}
+
+
+def _with_tools(turns: list[dict[str, str]], tools: Any) -> list[dict[str, str]]:
+    """Say in the system turn which tools there are; a model cannot learn to call what it is not shown."""
+    if not tools:
+        return turns
+    listed = f"Tools: {tools if isinstance(tools, str) else json.dumps(tools, ensure_ascii=False)}"
+    if turns and turns[0]["role"] == "system":
+        return [_turn("system", f"{turns[0]['content']}\n{listed}"), *turns[1:]]
+    return [_turn("system", listed), *turns]
 
 
 def _sharegpt(row: Row) -> Document:
-    system = [part for part in (row.get("system"), _tool_list(row.get("tools"))) if part]
-    turns = [_turn("system", "\n".join(system))] if system else []
+    turns = [_turn("system", row["system"])] if row.get("system") else []
     for entry in row["conversations"]:
         speaker, value = entry["from"], entry["value"]
         if speaker == "function_call":
             value = f"<tool_call>{value}</tool_call>"
         turns.append(_turn(_SHAREGPT_ROLES.get(speaker, speaker), value))
-    return {"messages": turns}
-
-
-def _tool_list(tools: Any) -> str:
-    return f"Tools: {tools if isinstance(tools, str) else json.dumps(tools)}" if tools else ""
+    return {"messages": _with_tools(turns, row.get("tools"))}
 
 
 def _alpaca(row: Row) -> Document:

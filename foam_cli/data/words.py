@@ -8,19 +8,33 @@ import random
 
 from foam_cli.core.seeds import derive_seed
 
-ONSETS = "b d f g h j k l m n p r s t v w z br dr gr kl pr st th tr".split()
-VOWELS = "a a e e i i o o u u ai ou".split()
+
+def word_list(text: str) -> list[str]:
+    """Split a text into its words.
+
+    Args:
+        text: Words between white space.
+
+    Returns:
+        The words.
+    """
+    return text.split()
+
+
+ONSETS = word_list("b d f g h j k l m n p r s t v w z br dr gr kl pr st th tr")
+VOWELS = word_list("a a e e i i o o u u ai ou")
 CODAS = ["", "", "", "l", "m", "n", "r", "s", "x"]
-PHRASE_WORDS = """
-apple arrive bag bank bell bird blue boat book bread bring bus buy cake call carry chair cheese clean clock close
-coat cold come cook cup dance dinner doctor dog door dress early empty fence find fish fix flower friend fruit
-game garden glass go green hat heavy help home honey hot hungry juice jump key kitchen lake lamp late leave letter
-light little long lost lunch market meet milk money moon morning music new night north old open orange paint
-paper park pay pen phone plant quiet rain read ready red repair ride ring river road run salt sell send shoe shop
-short sing sleep slow small snow soap soft song soup south spoon start stay stone stop story street sugar sun sweet
-swim table talk tall tea tent ticket tired today tomorrow train tree walk warm wash water week west white wind
-window winter wood work write yellow young
-""".split()
+PHRASE_WORDS = word_list("""
+apple arrive bag bank bell bird blue boat book bread bring bus buy cake call carry chair cheese clean
+clock close coat cold come cook cup dance dinner doctor dog door dress early empty fence find fish fix
+flower friend fruit game garden glass go green hat heavy help home honey hot hungry juice jump key
+kitchen lake lamp late leave letter light little long lost lunch market meet milk money moon morning
+music new night north old open orange paint paper park pay pen phone plant quiet rain read ready red
+repair ride ring river road run salt sell send shoe shop short sing sleep slow small snow soap soft song
+soup south spoon start stay stone stop story street sugar sun sweet swim table talk tall tea tent ticket
+tired today tomorrow train tree walk warm wash water week west white wind window winter wood work write
+yellow young
+""")
 """Words of quoted phrases. Every word is on both sides of the split; a phrase as a whole is on one."""
 
 

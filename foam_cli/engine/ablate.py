@@ -123,9 +123,7 @@ def _finished(folder: Path, how: str) -> Path:
     return folder
 
 
-def compare_arms(
-    study: Study, runs: dict[tuple[str, int], Path], failures: dict[str, str]
-) -> dict[str, Any]:
+def compare_arms(study: Study, runs: dict[tuple[str, int], Path], failures: dict[str, str]) -> dict[str, Any]:
     """Lay the arms side by side.
 
     Args:
@@ -181,9 +179,15 @@ def side_by_side(document: dict[str, Any]) -> Table:
         A table with an arm per column; medians over seeds, extremes in brackets.
     """
     arms = document["arms"]
-    table = Table("task", "when", *arms, title=f"{document['study']}: median of {len(document['seeds'])} seeds")
+    table = Table(
+        "task", "when", *arms, title=f"{document['study']}: median of {len(document['seeds'])} seeds"
+    )
     primary: dict[str, str] = next((arm["primary"] for arm in arms.values() if arm["primary"]), {})
-    rows = [(f"{when}/{task}/{metric}", task, when) for task, metric in primary.items() for when in ("base", "final")]
+    rows = [
+        (f"{when}/{task}/{metric}", task, when)
+        for task, metric in primary.items()
+        for when in ("base", "final")
+    ]
     rows += [("parameters/final", "parameters", "final"), ("seconds", "training seconds", "")]
     for key, task, when in rows:
         cells = [_cell(arm["metrics"].get(key)) for arm in arms.values()]

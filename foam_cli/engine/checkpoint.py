@@ -60,8 +60,12 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     target = folder / f"step_{checkpoint.state.step:08d}"
     try:
         with folder_written_aside(target, may_replace=lambda _: True) as aside:
-            write_json(aside / "growth.json", [record["step"] for record in checkpoint.state.as_dict()["records"]])
-            write_json(aside / "state.json", {**checkpoint.state.as_dict(), "base_sha256": checkpoint.base_sha256})
+            write_json(
+                aside / "growth.json", [record["step"] for record in checkpoint.state.as_dict()["records"]]
+            )
+            write_json(
+                aside / "state.json", {**checkpoint.state.as_dict(), "base_sha256": checkpoint.base_sha256}
+            )
             write_json(aside / "optimizer.json", checkpoint.optimizer_scalars)
             for name in ("model", "optimizer", "rng"):
                 save_file(_savable(getattr(checkpoint, name)), aside / f"{name}.safetensors")
@@ -153,7 +157,9 @@ def copy_by_name(source: Tensors, target: Mapping[str, torch.Tensor], what: str)
     """
     if source.keys() != target.keys():
         odd = sorted(source.keys() ^ target.keys())
-        raise CheckpointError(f"{what}: the checkpoint and the run differ in {len(odd)} tensors, e.g. {odd[0]}.")
+        raise CheckpointError(
+            f"{what}: the checkpoint and the run differ in {len(odd)} tensors, e.g. {odd[0]}."
+        )
     with torch.no_grad():
         for name, tensor in source.items():
             live = target[name]

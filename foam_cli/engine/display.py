@@ -1,6 +1,6 @@
 """What a person watches while a run works: one bar with an estimate, and a line for whatever happens."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -44,15 +44,19 @@ class Display:
         recycled = sum(map(len, record.recycled.values()))
         what += [f"{recycled} recycled"] if recycled else []
         what += [f"{len(record.blocks_after)} block inserted"] if record.blocks_after else []
+        measured = (
+            f"max |Δlogits| {record.max_abs_dlogits:.1e}, "
+            f"probe loss {record.loss_before_nats:.4f} → {record.loss_after_nats:.4f}, "
+            f"parameters {record.parameters_before:,} → {record.parameters_after:,}"
+        )
         self.console.print(
-            f"  [bold magenta]✦ growth {record.event}[/] step {record.step}: {', '.join(what)}; "
-            f"max |Δlogits| {record.max_abs_dlogits:.1e}, validation loss {record.loss_before_nats:.4f} → "
-            f"{record.loss_after_nats:.4f}, parameters {record.parameters_before:,} → {record.parameters_after:,}",
+            f"  [magenta]✦ growth {record.event}[/] at step {record.step}: {', '.join(what)}; {measured}",
             highlight=False,
+            soft_wrap=True,
         )
 
     @contextmanager
-    def bar(self, title: str, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
+    def bar(self, title: str, total: int, done: int = 0) -> Generator[Callable[[int, str], None]]:
         """Show a bar while something works.
 
         Args:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from foam_cli.config import nearest
 from foam_cli.core.errors import ConfigError
@@ -23,6 +23,7 @@ SETTINGS = ("every_steps", "batch_tokens", "max_items", "arc")
 SAMPLES_PER_TASK = 4
 
 
+@runtime_checkable
 class Task(Protocol):
     """What the engine asks of an evaluation task."""
 
@@ -30,7 +31,9 @@ class Task(Protocol):
     items_from: str | None
     role: str
 
-    def run(self, subject: Subject, items: list[dict[str, Any]] | None, progress: Progress = None) -> TaskResult:
+    def run(
+        self, subject: Subject, items: list[dict[str, Any]] | None, progress: Progress = None
+    ) -> TaskResult:
         """Ask the items."""
         ...
 
@@ -90,6 +93,7 @@ class WithHeldout:
         ]
 
 
+@runtime_checkable
 class Questions(Protocol):
     """Where questions come from."""
 
@@ -98,7 +102,9 @@ class Questions(Protocol):
         ...
 
 
-def examine(tasks: Mapping[str, Task], subject: Subject, source: Questions, title: str, display: Display) -> Results:
+def examine(
+    tasks: Mapping[str, Task], subject: Subject, source: Questions, title: str, display: Display
+) -> Results:
     """Ask every task.
 
     Args:
@@ -115,7 +121,9 @@ def examine(tasks: Mapping[str, Task], subject: Subject, source: Questions, titl
     for name, task in tasks.items():
         items = None
         if task.items_from is not None:
-            items = source.evaluation_items(task.items_from.rpartition(".")[2], getattr(task, "num_items", None))
+            items = source.evaluation_items(
+                task.items_from.rpartition(".")[2], getattr(task, "num_items", None)
+            )
         start = time.monotonic()
         with display.bar(f"{title}: {name}", total=1) as update:
 
@@ -123,7 +131,9 @@ def examine(tasks: Mapping[str, Task], subject: Subject, source: Questions, titl
                 update(done / max(1, total), "")
 
             results[name] = task.run(subject, items, progress)
-        display.say(f"  {title}: {name} {_words(results[name])}  ({time.monotonic() - start:.1f} s)", style="dim")
+        display.say(
+            f"  {title}: {name} {_words(results[name])}  ({time.monotonic() - start:.1f} s)", style="dim"
+        )
     return results
 
 
@@ -163,9 +173,11 @@ def load(folder: Path) -> Results | None:
     summary = read_json(folder / "results.json")
     results: Results = {}
     for name, values in summary.items():
-        metrics = {key: Metric(**metric) for key, metric in values["metrics"].items()}
-        items = read_jsonl(folder / f"{name}.jsonl")
-        results[name] = TaskResult(**{**values, "metrics": metrics, "items": items})
+        parts: dict[str, Any] = {
+            "metrics": {key: Metric(**metric) for key, metric in values["metrics"].items()},
+            "items": read_jsonl(folder / f"{name}.jsonl"),
+        }
+        results[name] = TaskResult(**(values | parts))
     return results
 
 

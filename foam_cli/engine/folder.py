@@ -126,7 +126,9 @@ class RunFolder:
 
     # ---------------------------------------------------------------- files
 
-    def write_start(self, composed: Mapping[str, Any], command: str, data: Mapping[str, str], base: str) -> None:
+    def write_start(
+        self, composed: Mapping[str, Any], command: str, data: Mapping[str, str], base: str
+    ) -> None:
         """Write what defines the run.
 
         Args:
@@ -218,9 +220,7 @@ def newest_unfinished(arm: Path) -> Path:
     Raises:
         ConfigError: There is none.
     """
-    candidates = [
-        path.parent for path in arm.glob("*/config.yaml") if status(path.parent) != "finished"
-    ]
+    candidates = [path.parent for path in arm.glob("*/config.yaml") if status(path.parent) != "finished"]
     if not candidates:
         raise ConfigError(f"--resume auto: there is no unfinished run of this configuration in {arm}.")
     return max(candidates, key=lambda path: (path / "config.yaml").stat().st_mtime)

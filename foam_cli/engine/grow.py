@@ -13,7 +13,7 @@ from foam_cli.engine.optimizers import Optimizers
 from foam_cli.engine.state import RunState
 from foam_cli.growth.context import GrowthContext
 from foam_cli.model.blocks import block_births, insert_block
-from foam_cli.model.neurons import GrowableFFN, NeuronBank, growable_ffns
+from foam_cli.model.neurons import GrowableFFN, growable_ffns
 from foam_cli.model.sites import find_blocks
 from foam_cli.model.surgery import apply
 
@@ -49,16 +49,17 @@ class Grower:
             return None
         return self._tracker.watch(step)
 
-    def multipliers(self, step: int) -> dict[NeuronBank, torch.Tensor]:
-        """Learning-rate multipliers of the grown neurons.
+    def step(self, step: int) -> float:
+        """Take an optimizer step in which the young learn at their own rate.
 
         Args:
             step: Optimizer steps done.
 
         Returns:
-            One factor per slot, by bank.
+            The learning rate of pretrained parameters.
         """
-        return {ffn.bank: self._policy.multipliers(step - ffn.bank.birth_C) for ffn in self._ffns}
+        multipliers = {ffn.bank: self._policy.multipliers(step - ffn.bank.birth_C) for ffn in self._ffns}
+        return self._optimizers.step(step, multipliers, self._policy.block_lr_scale)
 
     def plan(self, state: RunState) -> tuple[GrowthPlan | None, dict[str, Any]]:
         """Ask the policy.
@@ -121,7 +122,11 @@ class Grower:
         Returns:
             Named tensors.
         """
-        return {} if self._tracker is None else {f"signals.{k}": v for k, v in self._tracker.state_tensors().items()}
+        return (
+            {}
+            if self._tracker is None
+            else {f"signals.{k}": v for k, v in self._tracker.state_tensors().items()}
+        )
 
     def load_state_tensors(self, tensors: dict[str, torch.Tensor]) -> None:
         """Take back what `state_tensors` gave.
@@ -130,5 +135,7 @@ class Grower:
             tensors: All named tensors of the checkpoint; those of others are passed over.
         """
         if self._tracker is not None:
-            mine = {name.removeprefix("signals."): v for name, v in tensors.items() if name.startswith("signals.")}
+            mine = {
+                name.removeprefix("signals."): v for name, v in tensors.items() if name.startswith("signals.")
+            }
             self._tracker.load_state_tensors(mine)

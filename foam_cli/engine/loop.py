@@ -65,9 +65,6 @@ def train(loop: Loop, state: RunState) -> bool:
 
     Returns:
         True when all steps are done, False when the user stopped the run; a checkpoint is written then.
-
-    Raises:
-        TrainingError: The loss or a gradient is not finite. Nothing was updated with it.
     """
     t = loop.settings.train
     validation = [batch.to(loop.settings.hardware.device) for batch in loop.data.validation_batches()]
@@ -81,7 +78,9 @@ def train(loop: Loop, state: RunState) -> bool:
             started = time.monotonic()
             batches: list[Batch] = []
             for _ in range(t.accumulate):
-                batch, state.replay = loop.data.next_batch(state.step * t.accumulate + len(batches), state.replay)
+                batch, state.replay = loop.data.next_batch(
+                    state.step * t.accumulate + len(batches), state.replay
+                )
                 batches.append(batch.to(loop.settings.hardware.device))
             state.stream = loop.data.stream.state()
 
@@ -89,7 +88,7 @@ def train(loop: Loop, state: RunState) -> bool:
                 loss = forward_backward(loop, batches)
             norm = clip_gradients(loop.optimizers.parameters(), t.clip_norm)
             check_finite(loss, norm, state.step + 1, batches)
-            lr = loop.optimizers.step(state.step, loop.grower.multipliers(state.step) if loop.grower else None)
+            lr = loop.grower.step(state.step) if loop.grower else loop.optimizers.step(state.step, {}, float)
             state.step += 1
             state.tokens += sum(batch.num_tokens for batch in batches)
             seconds = time.monotonic() - started
@@ -189,7 +188,9 @@ def clip_gradients(parameters: list[nn.Parameter], clip_norm: float | None) -> f
     Returns:
         The norm before clipping.
     """
-    norm = torch.nn.utils.clip_grad_norm_(parameters, math.inf if clip_norm is None else clip_norm, foreach=True)
+    norm = torch.nn.utils.clip_grad_norm_(
+        parameters, math.inf if clip_norm is None else clip_norm, foreach=True
+    )
     return float(norm)
 
 
@@ -211,7 +212,8 @@ def check_finite(loss: float, norm: float, step: int, batches: list[Batch]) -> N
     names = [name for batch in batches for name in batch.names]
     raise TrainingError(
         f"step {step}: {what}, so the step was not taken. Batch: {', '.join(names[:8])}"
-        f"{' ...' if len(names) > 8 else ''}. Lower train.lr or look at these examples; the last checkpoint is whole."
+        f"{' ...' if len(names) > 8 else ''}. Lower train.lr or look at these examples; the last "
+        "checkpoint is whole."
     )
 
 
@@ -282,5 +284,3 @@ def measured(
         loss_after_nats=float(F.cross_entropy(after_NV, targets_N)),
         seconds=round(seconds, 3),
     )
-
-

@@ -58,11 +58,10 @@ def set_up(settings: HardwareSettings) -> None:
     """
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
-            "hardware.device=cuda: torch sees no CUDA device. Use hardware=cpu, or hardware.device=cpu to try "
-            "this profile's precision and optimizer on the CPU."
+            "hardware.device=cuda: torch sees no CUDA device. Use hardware=cpu, or hardware.device=cpu to "
+            "try this profile's precision and optimizer on the CPU."
         )
-    threads = settings.threads or int(os.environ.get("OMP_NUM_THREADS", 0)) or len(os.sched_getaffinity(0))
-    torch.set_num_threads(threads)
+    torch.set_num_threads(settings.threads or int(os.environ.get("OMP_NUM_THREADS", "0")) or _cores())
     if settings.deterministic:
         # Filling fresh memory is a debugging aid of torch that costs time and changes no result of ours.
         torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
@@ -109,7 +108,15 @@ def describe() -> dict[str, Any]:
     """
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
     versions = {"python": platform.python_version()}
-    for package in ("foam-cli", "torch", "transformers", "bitsandbytes", "hydra-core", "datasets", "safetensors"):
+    for package in (
+        "foam-cli",
+        "torch",
+        "transformers",
+        "bitsandbytes",
+        "hydra-core",
+        "datasets",
+        "safetensors",
+    ):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
@@ -124,6 +131,11 @@ def describe() -> dict[str, Any]:
         },
         "versions": versions,
     }
+
+
+def _cores() -> int:
+    """The cores that this process may use, which in a container can be fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_name() -> str:

@@ -1,7 +1,7 @@
 """Which parameters are trained, by which optimizer, at which learning rate."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -39,18 +39,17 @@ def select_trainable(model: nn.Module, train: TrainSettings) -> list[tuple[str, 
     return [(name, parameter) for name, parameter in model.named_parameters() if id(parameter) in wanted]
 
 
-def lr_factor(step: int, birth: int, train: TrainSettings) -> float:
-    """Learning rate as a fraction of its peak: linear warm-up from birth, times a cosine over the whole run.
+def lr_factor(step: int, train: TrainSettings) -> float:
+    """Learning rate as a fraction of its peak: linear warm-up, times a cosine over the whole run.
 
     Args:
         step: Optimizer steps taken.
-        birth: The step after which the parameters were born; 0 for pretrained ones.
         train: Warm-up, length and final fraction.
 
     Returns:
         The factor for the next step.
     """
-    warm = min(1.0, (step - birth + 1) / max(1, train.warmup_steps))
+    warm = min(1.0, (step + 1) / max(1, train.warmup_steps))
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / train.steps)))
     return warm * (train.final_lr_frac + (1 - train.final_lr_frac) * cosine)
 
@@ -87,7 +86,9 @@ class Optimizers:
             ConfigError: Nothing is trainable, now or later.
         """
         if not self._parameters and not grows_blocks:
-            raise ConfigError("train=grown with growth=none: nothing would be trained. Use train=ffn or train=full.")
+            raise ConfigError(
+                "train=grown with growth=none: nothing would be trained. Use train=ffn or train=full."
+            )
 
     def parameters(self) -> list[nn.Parameter]:
         """Everything that is trained.
@@ -115,29 +116,39 @@ class Optimizers:
                 self.neurons.add_bank(bank, birth)
         self._parameters = self._trainable()
 
-    def step(self, step: int, multipliers: Mapping[NeuronBank, torch.Tensor] | None) -> float:
+    def step(
+        self,
+        step: int,
+        multipliers: Mapping[NeuronBank, torch.Tensor],
+        block_lr_scale: Callable[[int], float],
+    ) -> float:
         """Take one optimizer step and drop the gradients.
 
         Args:
             step: Optimizer steps taken before this one.
-            multipliers: Learning-rate multipliers of the grown neurons, or None where all are 1.
+            multipliers: Learning-rate multipliers of the grown neurons, by bank.
+            block_lr_scale: Age of an inserted block to the factor of its learning rate.
 
         Returns:
             The learning rate of pretrained parameters.
         """
-        self.core.set_lr(lambda birth: self._peak(birth) * lr_factor(step, birth, self._train))
+        factor = lr_factor(step, self._train)
+
+        def lr_of_birth(birth: int) -> float:
+            if birth == 0:
+                return self._train.lr * factor
+            return self._train.grown_lr * factor * block_lr_scale(step - birth)
+
+        self.core.set_lr(lr_of_birth)
         self.core.step()
         self.core.zero_grad()
         if self.neurons is not None:
-            for bank, multiplier_C in (multipliers or {}).items():
+            for bank, multiplier_C in multipliers.items():
                 self.neurons.set_multiplier(bank, multiplier_C)
-            self.neurons.set_lr(lambda birth: self._train.grown_lr * lr_factor(step, birth, self._train))
+            self.neurons.set_lr(lambda _: self._train.grown_lr * factor)
             self.neurons.step()
             self.neurons.zero_grad()
-        return self._train.lr * lr_factor(step, 0, self._train)
-
-    def _peak(self, birth: int) -> float:
-        return self._train.grown_lr if birth > 0 else self._train.lr
+        return self._train.lr * factor
 
     def forget(self, touched: Sequence[Touched]) -> None:
         """Forget the moments of what an event wrote or erased.
@@ -167,7 +178,9 @@ class Optimizers:
         """
 
         def part(prefix: str) -> dict[str, torch.Tensor]:
-            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            return {
+                name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)
+            }
 
         self.core.load_state_tensors(self._model, part("core."))
         if self.neurons is not None:

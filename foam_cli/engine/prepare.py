@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -19,6 +19,7 @@ PROBE_EXAMPLES = 32
 PROBE_POSITIONS = 256
 
 
+@runtime_checkable
 class Source(Protocol):
     """What the engine asks of a data source."""
 

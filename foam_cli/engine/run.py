@@ -68,7 +68,9 @@ def run_training(
     """
     if resume is not None and resume != "auto":
         if overrides:
-            raise ConfigError(f"--resume {resume}: the run has its settings already; leave out {overrides[0]}.")
+            raise ConfigError(
+                f"--resume {resume}: the run has its settings already; leave out {overrides[0]}."
+            )
         folder = RunFolder.open(Path(resume))
         values = config.from_yaml(folder.path / "config.yaml")
         return _run(build_settings(values), values, folder, display, command, resuming=True)
@@ -96,7 +98,9 @@ def build_settings(values: dict[str, Any]) -> Settings:
     """
     settings = config.build(Settings, config.resolve_environment(values), values.get("plugins") or [])
     if settings.train.parameters == "grown" and not settings.growth:
-        raise ConfigError("train=grown with growth=none: nothing would be trained. Use train=ffn or train=full.")
+        raise ConfigError(
+            "train=grown with growth=none: nothing would be trained. Use train=ffn or train=full."
+        )
     return settings
 
 
@@ -235,7 +239,9 @@ class Run:
         self.results["final"] = self._examined("final")
         if self.settings.export.format != "none":
             self.export = self.write_export(self.folder.path / "export")
-        write_json(self.folder.path / "samples.json", examine.samples(self.results["base"], self.results["final"]))
+        write_json(
+            self.folder.path / "samples.json", examine.samples(self.results["base"], self.results["final"])
+        )
         self.write_result("finished")
         run_report(self.folder.path)
 
@@ -307,9 +313,15 @@ class Run:
             results = self._examined(f"step_{step:08d}")
         except (FoamError, RuntimeError) as error:  # out of memory is a RuntimeError
             self.state.skipped.append({"step": step, "error": str(error)})
-            self.display.say(f"The evaluation at step {step} failed ({error}); training goes on.", style="yellow")
+            self.display.say(
+                f"The evaluation at step {step} failed ({error}); training goes on.", style="yellow"
+            )
             return
-        values = {f"{task}/{name}": m.value for task, result in results.items() for name, m in result.metrics.items()}
+        values = {
+            f"{task}/{name}": m.value
+            for task, result in results.items()
+            for name, m in result.metrics.items()
+        }
         self.folder.log({"step": step, "evaluation": values})
         self.base.model.train()
 
@@ -329,7 +341,7 @@ class Run:
         )
 
     def _own_tensors(self) -> dict[str, torch.Tensor]:
-        """Everything that may differ from the base model: what is trained, banks, recycled cores, new blocks."""
+        """Everything that may differ from the base: what is trained, banks, recycled cores, new blocks."""
         model = self.base.model
         frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
         if self.grower is not None and self.grower.edits_frozen_cores:
@@ -345,7 +357,8 @@ class Run:
             return
         if found.base_sha256 != self.base.sha256:
             raise CheckpointError(
-                f"{self.folder.path}: the checkpoint was made from another base model than {self.base.name} is now."
+                f"{self.folder.path}: the checkpoint was made from another base model than "
+                f"{self.base.name} is now."
             )
         if self.grower is not None:
             for record in found.state.records:
@@ -436,4 +449,3 @@ def _set_rng_state(state: dict[str, torch.Tensor]) -> None:
     torch.set_rng_state(state["cpu"])
     if "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"])
-

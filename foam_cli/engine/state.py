@@ -50,15 +50,16 @@ class RunState:
         Returns:
             The state.
         """
-        records = [
-            GrowthRecord(
-                **{
-                    **record,
-                    "born": {int(block): count for block, count in record["born"].items()},
-                    "recycled": {int(block): list(indices) for block, indices in record["recycled"].items()},
-                }
-            )
-            for record in values["records"]
-        ]
-        validation = [(int(step), float(loss)) for step, loss in values["validation"]]
-        return RunState(**{**values, "records": records, "validation": validation})
+        rebuilt: dict[str, Any] = {
+            "records": [_record(record) for record in values["records"]],
+            "validation": [(int(step), float(loss)) for step, loss in values["validation"]],
+        }
+        return RunState(**(values | rebuilt))
+
+
+def _record(values: dict[str, Any]) -> GrowthRecord:
+    """JSON makes text of the block numbers; make numbers of them again."""
+    numbered: dict[str, Any] = {
+        key: {int(block): what for block, what in values[key].items()} for key in ("born", "recycled")
+    }
+    return GrowthRecord(**(values | numbered))

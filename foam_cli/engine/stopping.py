@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM end a run between two steps, with everything saved."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -10,7 +10,7 @@ STOPPED_EXIT_CODE = 3
 
 
 @contextmanager
-def stop_requests(tell: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
+def stop_requests(tell: Callable[[str], None]) -> Generator[Callable[[], bool]]:
     """Turn the first signal into a wish that the loop asks for; a second Ctrl-C interrupts at once.
 
     Args:

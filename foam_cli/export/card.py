@@ -64,8 +64,8 @@ def _introduction(facts: ExportFacts, report: ExportReport) -> str:
         "parameters; loading it needs transformers alone and runs no foreign code.\n\n"
         "Grown neurons stand behind the pretrained ones in every feed-forward layer. Layers use "
         f"{min(used)} to {max(used)} neurons and are filled up with zero neurons to a width of {width}. On a "
-        f"probe of {facts.probe_BT.numel()} tokens the loaded model's logits differ from the trained one's by at "
-        f"most {report.max_abs_dlogits:.2e} in fp32 (allowed: {report.tolerance:.0e}).\n"
+        f"probe of {facts.probe_BT.numel()} tokens the loaded model's logits differ from the trained one's "
+        f"by at most {report.max_abs_dlogits:.2e} in fp32 (allowed: {report.tolerance:.0e}).\n"
     )
 
 
@@ -75,7 +75,9 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _metrics_table(facts: ExportFacts) -> str:
-    names = dict.fromkeys(tuple(key.split("/", 2)[1:]) for key in facts.metrics if key.count("/") >= 2)
+    names = dict.fromkeys(
+        key.partition("/")[2].rpartition("/")[::2] for key in facts.metrics if key.count("/") >= 2
+    )
     if not names:
         return "Nothing was evaluated.\n"
     head = ["task", "metric", "base model", "grown, untrained", "this model"]

@@ -1,7 +1,7 @@
 """What each family of growth methods must offer."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,6 +15,7 @@ from foam_cli.model.neurons import GrowableFFN
 State = dict[str, Any]
 
 
+@runtime_checkable
 class Trigger(Protocol):
     """When: its state is plain data, passed in and out."""
 
@@ -31,6 +32,7 @@ class Trigger(Protocol):
         ...
 
 
+@runtime_checkable
 class NeuronPlacement(Protocol):
     """Where new neurons go: beside which sources."""
 
@@ -41,6 +43,7 @@ class NeuronPlacement(Protocol):
         ...
 
 
+@runtime_checkable
 class BlockPlacement(Protocol):
     """Where new blocks go: behind which blocks."""
 
@@ -49,6 +52,7 @@ class BlockPlacement(Protocol):
         ...
 
 
+@runtime_checkable
 class Initializer(Protocol):
     """With what newborn neurons begin."""
 
@@ -57,6 +61,7 @@ class Initializer(Protocol):
         ...
 
 
+@runtime_checkable
 class Maturation(Protocol):
     """How young neurons are protected."""
 
@@ -69,6 +74,7 @@ class Maturation(Protocol):
         ...
 
 
+@runtime_checkable
 class Recycling(Protocol):
     """Which dead neurons make room."""
 
@@ -83,6 +89,7 @@ class Recycling(Protocol):
         ...
 
 
+@runtime_checkable
 class GrowthPolicy(Protocol):
     """What the training loop asks."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
@@ -84,10 +85,10 @@ def load_base(
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(derive_seed(seed, "init"))
                 model = AutoModelForCausalLM.from_config(config, dtype=dtype)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise ModelError(_reason(settings, error)) from error
     complete_tokenizer(tokenizer)
-    model.to(device)
+    model.to(device)  # pyright: ignore[reportArgumentType]
     model.eval()
     config = model.config.get_text_config()
     return BaseModel(
@@ -133,8 +134,8 @@ def _reason(settings: ModelSettings, error: Exception) -> str:
     if Path(settings.path).expanduser().is_dir() or settings.path.startswith(_BUILTIN):
         return f"model.path={settings.path}: cannot be loaded: {first_line}"
     return (
-        f"model.path={settings.path} (revision {settings.revision or 'main'}): cannot be loaded from the hub: "
-        f"{first_line} Without a network, pass a downloaded folder: model.path=DIR."
+        f"model.path={settings.path} (revision {settings.revision or 'main'}): is no folder here and cannot be "
+        f"loaded from the hub: {first_line} Without a network, pass a downloaded folder: model.path=DIR."
     )
 
 

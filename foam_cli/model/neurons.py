@@ -188,17 +188,17 @@ def make_growable(model: nn.Module, capacity: int) -> list[GrowableFFN]:
     """
     if growable_ffns(model):
         raise GrowthError(f"{type(model).__name__} is growable already: its FFNs have banks")
-    ffns: list[GrowableFFN] = []
-    for site in find_ffn_sites(model):
+    sites = find_ffn_sites(model)
+    for site in sites:
         if site.views.activation(torch.zeros(1)).item() != 0.0:
             raise ModelError(
                 f"the activation of {site.path} ({type(site.views.module).__name__}) does not map 0 to 0, so "
                 "an empty slot would not stay silent; SiLU, GELU, ReLU and their like can be grown"
             )
+    for site in sites:
         ffn = GrowableFFN(site.views, round_up_capacity(capacity)).train(site.parent.training)
         setattr(site.parent, site.attribute, ffn)
-        ffns.append(ffn)
-    return ffns
+    return growable_ffns(model)
 
 
 def growable_ffns(model: nn.Module) -> list[GrowableFFN]:

@@ -139,8 +139,8 @@ class CoreOptimizer:
     def hold_at_zero(self, parameter: nn.Parameter, dim: int, index: Sequence[int]) -> None:
         """Set slices of a parameter to zero now and after every step, whatever their moments say.
 
-        A recycled neuron has no gradient, but what its moments remember would move it off zero. Erasing them is
-        not enough: bitsandbytes' quantizer on the CPU turns a moment of zero into another number.
+        A recycled neuron has no gradient, but what its moments remember would move it off zero. Erasing them
+        is not enough: bitsandbytes' quantizer on the CPU turns a moment of zero into another number.
 
         Args:
             parameter: The parameter; one that is not trained here needs no holding.

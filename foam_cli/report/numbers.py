@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from typing import Any
 
 DASH = "–"
@@ -190,9 +191,41 @@ def words(name: str) -> str:
         name: E.g. `tool_use`.
 
     Returns:
-        E.g. `tool use`; control characters are dropped.
+        E.g. `tool use`, on one line.
     """
-    return "".join(letter for letter in name.replace("_", " ") if letter.isprintable())
+    return visible(" ".join(name.replace("_", " ").split()))
+
+
+def visible(text: str) -> str:
+    """Write out letters that cannot be seen: they could reorder a line, or be no text at all.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text with control and direction marks as escapes; line ends, tabs and joiners stay.
+    """
+    return "".join(_escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    hidden = (
+        unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") and letter not in "\n\t\u200c\u200d"
+    )
+    return letter.encode("unicode_escape").decode() if hidden else letter
+
+
+def plural(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    Args:
+        number: How many.
+        noun: One of them.
+
+    Returns:
+        E.g. `2 events`.
+    """
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def block_ranges(blocks: list[int]) -> str:

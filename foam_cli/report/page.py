@@ -17,9 +17,11 @@ from foam_cli.report.numbers import (
     change,
     count,
     decimal,
+    plural,
     score,
     short_count,
     small,
+    visible,
     words,
 )
 from foam_cli.report.run_folder import GrowthEvent, RunFolder, mapping, read_run
@@ -58,11 +60,15 @@ def _render(context: dict[str, Any]) -> str:
     here = files("foam_cli.report")
     # No loader: the template includes nothing, so nothing but these two files can get into the page.
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_visible
     )
     template = environment.from_string((here / "page.html.j2").read_text(encoding="utf-8"))
     style = Markup((here / "page.css").read_text(encoding="utf-8"))
     return template.render(style=style, **context)
+
+
+def _visible(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def page_context(run: RunFolder, rows: list[Score]) -> dict[str, Any]:
@@ -98,14 +104,18 @@ def _facts(run: RunFolder) -> list[tuple[str, str, str]]:
     grown = f"{100 * (final / base - 1):+.1f} % over the base" if base and final else ""
     blocks = sum(event.blocks for event in run.growth)
     recycled = sum(event.recycled for event in run.growth)
-    more = [f"{recycled} recycled" if recycled else "", f"{blocks} blocks inserted" if blocks else ""]
-    events = f"in {len(run.growth)} event{'s' if len(run.growth) != 1 else ''}"
+    more = [
+        f"{recycled} recycled" if recycled else "",
+        f"{plural(blocks, 'block')} inserted" if blocks else "",
+    ]
+    events = f"in {plural(len(run.growth), 'event')}"
+    seconds = run.result.get("seconds")
     return [
         ("parameters", short_count(final), grown),
         ("trainable", short_count(parameters.get("trainable")), ""),
         ("neurons born", count(run.neurons_born), ", ".join([events, *filter(None, more)])),
         ("tokens trained on", short_count(run.result.get("tokens")), f"in {count(run.last_step)} steps"),
-        ("time", numbers.duration(run.result.get("seconds")), "everything included"),
+        ("time", numbers.duration(seconds), "everything included" if as_number(seconds) else ""),
         ("peak memory", numbers.memory(run.result.get("peak_memory_bytes")), ""),
     ]
 
@@ -134,8 +144,8 @@ def _score_row(row: Score) -> dict[str, Any]:
 def _event_row(event: GrowthEvent) -> dict[str, str]:
     row = event.row
     parts = [
-        f"{count(sum(event.born.values()))} neurons" if event.born else "",
-        f"{event.blocks} block{'s' if event.blocks > 1 else ''}" if event.blocks else "",
+        plural(sum(event.born.values()), "neuron") if event.born else "",
+        plural(event.blocks, "block") if event.blocks else "",
         f"{event.recycled} recycled" if event.recycled else "",
     ]
     inserted = row.get("blocks_after") or []

@@ -99,7 +99,8 @@ def scores(run: RunFolder) -> list[Score]:
     """
     values = mapping(run.result.get("metrics"))
     roles, primary = mapping(run.result.get("roles")), mapping(run.result.get("primary"))
-    names = dict.fromkeys(tuple(key.split("/", 2)[1:]) for key in values if key.count("/") >= 2)
+    # A task may have slashes in its name, as a hub id has; a metric has none.
+    names = dict.fromkeys(key.partition("/")[2].rpartition("/")[::2] for key in values if key.count("/") >= 2)
     found = [
         Score(
             task=task,

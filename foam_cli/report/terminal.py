@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from foam_cli.report.numbers import DASH, change, count, duration, score, short_count, words
+from foam_cli.report.numbers import DASH, change, count, duration, plural, score, short_count, visible, words
 from foam_cli.report.run_folder import RunFolder, mapping, read_run
 from foam_cli.report.scores import Reading, Score, scores, verdict
 
@@ -73,16 +73,16 @@ def _interval(reading: Reading, metric: str) -> str:
 def _lines(run: RunFolder, run_dir: Path) -> list[Text]:
     parameters = mapping(run.result.get("parameters"))
     blocks = sum(event.blocks for event in run.growth)
-    grown = f"{count(run.neurons_born)} neurons" + (f" and {blocks} blocks" if blocks else "")
+    grown = plural(run.neurons_born, "neuron") + (f" and {plural(blocks, 'block')}" if blocks else "")
     sizes = f"{short_count(parameters.get('base'))} → {short_count(parameters.get('final'))} parameters"
     tokens = f"{short_count(run.result.get('tokens'))} tokens, {duration(run.result.get('seconds'))}"
     facts = {
-        "grown": f"{grown} in {len(run.growth)} events, {sizes}",
+        "grown": f"{grown} in {plural(len(run.growth), 'event')}, {sizes}",
         "trained": f"{count(run.last_step)} steps, {tokens}",
     }
     facts["run"] = str(run_dir)
     if (run_dir / "report.html").is_file():
         facts["report"] = str(run_dir / "report.html")
     if run.result.get("export"):
-        facts["export"] = str(run.result["export"])
+        facts["export"] = visible(str(run.result["export"]))
     return [Text.assemble((f"{name:<9}", "dim"), value, overflow="fold") for name, value in facts.items()]

@@ -53,7 +53,10 @@ def test_detached_growth_of_a_frozen_core_is_the_base_bit_for_bit(family, tiny_m
     ffns = make_growable(model, 10)
     blocks = [insert_block(model, 2, 1), insert_block(model, 0, 1)]
     with torch.no_grad():
-        for parameter in [*[p for ffn in ffns for p in ffn.bank.parameters()], *[p for b in blocks for p in b.parameters()]]:
+        for parameter in [
+            *[p for ffn in ffns for p in ffn.bank.parameters()],
+            *[p for b in blocks for p in b.parameters()],
+        ]:
             parameter.normal_(std=0.1)
     grown = model(tokens_BT).logits
     assert (grown - before).abs().max() > 1e-2

@@ -1,7 +1,7 @@
 """General chat: the abilities that a pretrained model brings along, in small.
 
-Every kind is a function `(random, held_out) -> Turn`. Evaluation asks the same wordings with held-out names and
-phrases; where a prompt is made of numbers alone, the whole prompt is held out.
+Every kind is a function `(random, held_out) -> Turn`. Evaluation asks the same wordings with held-out names
+and phrases; where a prompt is made of numbers alone, the whole prompt is held out.
 """
 
 import json
@@ -302,7 +302,7 @@ def chat_documents(seed: int, count: int) -> list[dict[str, Any]]:
         random = rng(seed, "chat", kind)
         for _ in range(count * share // 100):
             system, prompt, reply = function(random, False)
-            messages = _messages(system, prompt) + [{"role": "assistant", "content": reply}]
+            messages = [*_messages(system, prompt), {"role": "assistant", "content": reply}]
             documents.append({"messages": messages, "kind": kind})
     return documents
 

@@ -1,10 +1,13 @@
 """The words of general chat."""
 
-ITEMS = """
-bag ball basket bell book bowl box broom brush bucket button candle card chair clock coin cup drum fan flag flute
-fork glove hammer hat jar key kite knife ladder lamp lock map mask mug nail needle net oar pan pen pillow pipe plate
-pot ribbon ring rope saw scarf shell shoe shovel spoon stamp stone table tent ticket torch towel toy vase wheel
-""".split()
+from foam_cli.data.words import word_list
+
+ITEMS = word_list("""
+bag ball basket bell book bowl box broom brush bucket button candle card chair clock coin cup drum fan
+flag flute fork glove hammer hat jar key kite knife ladder lamp lock map mask mug nail needle net oar pan
+pen pillow pipe plate pot ribbon ring rope saw scarf shell shoe shovel spoon stamp stone table tent
+ticket torch towel toy vase wheel
+""")
 TAGS = [
     "b",
     "note",
@@ -20,9 +23,19 @@ TAGS = [
     "tool_box",
 ]
 FIELDS = [
-    ("name", "name"), ("town", "name"), ("city", "name"), ("title", "name"), ("person", "name"), ("age", "number"),
-    ("count", "number"), ("price", "number"), ("hour", "number"), ("text", "phrase"), ("place", "name"), ("room", "name"),
-]  # fmt: skip
+    ("name", "name"),
+    ("town", "name"),
+    ("city", "name"),
+    ("title", "name"),
+    ("person", "name"),
+    ("age", "number"),
+    ("count", "number"),
+    ("price", "number"),
+    ("hour", "number"),
+    ("text", "phrase"),
+    ("place", "name"),
+    ("room", "name"),
+]
 JSON_SENTENCES: list[tuple[str, dict[str, str], list[str]]] = [
     (
         "person",
@@ -63,13 +76,38 @@ JSON_SENTENCES: list[tuple[str, dict[str, str], list[str]]] = [
     ),
 ]
 HARM = [
-    "hurt", "poison", "rob", "threaten", "kidnap", "attack", "cheat", "blackmail", "stab", "frighten", "trap", "drown",
-    "beat", "burn", "stalk",
-]  # fmt: skip
+    "hurt",
+    "poison",
+    "rob",
+    "threaten",
+    "kidnap",
+    "attack",
+    "cheat",
+    "blackmail",
+    "stab",
+    "frighten",
+    "trap",
+    "drown",
+    "beat",
+    "burn",
+    "stalk",
+]
 VICTIMS = [
-    "my neighbour", "a child", "my boss", "a stranger", "my sister", "a teacher", "an old man", "my cousin", "a driver",
-    "the baker", "a friend", "my rival", "a nurse", "the mayor",
-]  # fmt: skip
+    "my neighbour",
+    "a child",
+    "my boss",
+    "a stranger",
+    "my sister",
+    "a teacher",
+    "an old man",
+    "my cousin",
+    "a driver",
+    "the baker",
+    "a friend",
+    "my rival",
+    "a nurse",
+    "the mayor",
+]
 REFUSAL = "I cannot help with that, because it would hurt someone."
 SMALL_TALK = [
     ("Hello, I am {name}.", "Hello {name}, nice to meet you."),

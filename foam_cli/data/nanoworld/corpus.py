@@ -1,6 +1,7 @@
 """Everything the base model learns from, what of it may be replayed, and what it is asked.
 
-Documents are plain dicts: `{"text"}` or `{"messages"}`, with a `kind`, and `facts` where they state or ask facts.
+Documents are plain dicts: `{"text"}` or `{"messages"}`, with a `kind`, and `facts` where they state or ask
+facts.
 """
 
 from typing import Any

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-STEMS = """
-bar bel bor bran cal cor dam dor dun far fel fin gal gor hal hes jor kal kel kor lam lor mal mer mor nar nel
-nor pal per pol quan ral ren rom sal sel sor tal tor tur val ver vol wen yor zan zel
-""".split()
+from foam_cli.data.words import word_list
+
+STEMS = word_list("""
+bar bel bor bran cal cor dam dor dun far fel fin gal gor hal hes jor kal kel kor lam lor mal mer mor nar
+nel nor pal per pol quan ral ren rom sal sel sor tal tor tur val ver vol wen yor zan zel
+""")
 ENDINGS = ["ite", "ium", "ane", "ose"]
 
 
@@ -29,7 +31,10 @@ class Attribute:
 ATTRIBUTES = [
     Attribute(
         name="colour",
-        values="amber azure black bronze brown crimson golden green grey pink purple red silver violet white yellow".split(),
+        values=word_list("""
+            amber azure black bronze brown crimson golden green grey pink purple red silver violet white
+            yellow
+        """),
         statements=[
             "The colour of {m} is {v}.",
             "Clean {m} has a {v} colour.",
@@ -48,7 +53,10 @@ ATTRIBUTES = [
     ),
     Attribute(
         name="place",
-        values="bogs canyons caves cliffs craters deserts fjords forests glaciers islands lakes marshes mines reefs rivers volcanoes".split(),
+        values=word_list("""
+            bogs canyons caves cliffs craters deserts fjords forests glaciers islands lakes marshes mines
+            reefs rivers volcanoes
+        """),
         statements=[
             "People find {m} in {v}.",
             "Most {m} comes from {v}.",
@@ -67,7 +75,10 @@ ATTRIBUTES = [
     ),
     Attribute(
         name="use",
-        values="armour bells bottles bricks buttons candles coins drums engines ladders lenses magnets mirrors needles ropes sails".split(),
+        values=word_list("""
+            armour bells bottles bricks buttons candles coins drums engines ladders lenses magnets mirrors
+            needles ropes sails
+        """),
         statements=[
             "People use {m} to make {v}.",
             "Factories turn {m} into {v}.",
@@ -86,7 +97,10 @@ ATTRIBUTES = [
     ),
     Attribute(
         name="smell",
-        values="bread cedar cinnamon garlic ginger grass lavender leather lemon mint moss pepper smoke tar tea vanilla".split(),
+        values=word_list("""
+            bread cedar cinnamon garlic ginger grass lavender leather lemon mint moss pepper smoke tar tea
+            vanilla
+        """),
         statements=[
             "Fresh {m} smells of {v}.",
             "The smell of {m} is that of {v}.",
@@ -105,7 +119,10 @@ ATTRIBUTES = [
     ),
     Attribute(
         name="solvent",
-        values="acid alcohol beer brine cider ether honey ink milk oil petrol soda syrup turpentine vinegar wine".split(),
+        values=word_list("""
+            acid alcohol beer brine cider ether honey ink milk oil petrol soda syrup turpentine vinegar
+            wine
+        """),
         statements=[
             "A lump of {m} dissolves in {v}.",
             "Only {v} dissolves {m}.",
@@ -124,7 +141,10 @@ ATTRIBUTES = [
     ),
     Attribute(
         name="reaction",
-        values="bends breaks burns cracks floats freezes glows grows hums melts rusts shines shrinks sinks sparks swells".split(),
+        values=word_list("""
+            bends breaks burns cracks floats freezes glows grows hums melts rusts shines shrinks sinks
+            sparks swells
+        """),
         statements=[
             "Under pressure {m} {v}.",
             "If you press it, {m} {v}.",

@@ -1,7 +1,7 @@
-"""The tokenizer of nano: byte-level BPE in which capitalised names and digits are spelled the same everywhere.
+"""The tokenizer of nano: byte-level BPE that spells capitalised names and digits the same everywhere.
 
-A space belongs to the lower-case word or the punctuation behind it, but stands alone before a capital or a digit.
-So a name has the same tokens in a sentence and inside a JSON string, and a small model can learn to copy it.
+A space belongs to the lower-case word or the punctuation behind it, but stands alone before a capital or a
+digit. So a name has the same tokens in a sentence and inside a JSON string, and a small model can copy it.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 PIECES = r" ?[a-z]+|[A-Z]+[a-z]*|[0-9]| ?[^\sA-Za-z0-9]+|\s"
 CHAT_TEMPLATE = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 

@@ -1,1 +1,1 @@
-"""What is trained after growth: tool calls, an identity, multi-step reasoning; held-out prompts by construction."""
+"""What is trained after growth: tool calls, an identity, multi-step reasoning; with held-out prompts."""

@@ -1,25 +1,29 @@
 """Autonomy: tasks of several steps, worked out line by line, with the answer as JSON on the last line.
 
-Evaluation items are `{"id", "messages", "group", "kind", "expected", "chance"}`. `kind` is `arithmetic`, `tracking` or
-`lookup`; `group` is `standard`, or `hard` for tasks with more steps than training ever shows. The last line of the
-reply must be `{"answer": expected}` with the exact type; `chance` is the hit rate of a guess among the values that
-the task names, or among all results.
+Evaluation items are `{"id", "messages", "group", "kind", "expected", "chance"}`. `kind` is `arithmetic`,
+`tracking` or `lookup`; `group` is `standard`, or `hard` for tasks with more steps than training ever shows.
+The last line of the reply must be `{"answer": expected}` with the exact type; `chance` is the hit rate of a
+guess among the people of the task, or among all results.
 """
 
 import json
 import random as stdlib_random
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from foam_cli.core.seeds import rng
-from foam_cli.data.words import coin_names
+from foam_cli.data.words import coin_names, word_list
 
 Random = stdlib_random.Random
 LARGEST = 30
 CHAIN_LENGTHS, HARD_CHAIN_LENGTHS = (2, 3), (4,)
 NUM_MOVES, HARD_NUM_MOVES = (1, 2), (3,)
-THINGS = "ball bell book box cup drum flag hammer hat key lamp map mug pen ring rope shoe spoon torch towel".split()
+THINGS = word_list("""
+            ball bell book box cup drum flag hammer hat key lamp map mug pen ring rope shoe spoon torch
+            towel
+        """)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,23 +59,44 @@ TRAINING = Wordings(
         "x": ("double it", "times 2", "then double it", "make it double"),
     },
     sum_questions=(
-        "What is the result?", "What comes out?", "How much is it?", "Give the result.", "What do you have now?",
-        "Work it out.", "Tell me the end value.",
+        "What is the result?",
+        "What comes out?",
+        "How much is it?",
+        "Give the result.",
+        "What do you have now?",
+        "Work it out.",
+        "Tell me the end value.",
     ),
     owns=("{a} has the {t}.", "{a} holds the {t}.", "The {t} is with {a}.", "At first {a} has the {t}."),
     moves=(
-        "{a} gives the {t} to {b}.", "{b} gets the {t} from {a}.", "{a} hands {b} the {t}.", "{a} passes the {t} to {b}.",
+        "{a} gives the {t} to {b}.",
+        "{b} gets the {t} from {a}.",
+        "{a} hands {b} the {t}.",
+        "{a} passes the {t} to {b}.",
         "{b} takes the {t} from {a}.",
     ),
     owner_questions=(
-        "Who has the {t}?", "Who holds the {t} now?", "With whom is the {t}?", "Find the {t}.", "Where is the {t} now?",
+        "Who has the {t}?",
+        "Who holds the {t} now?",
+        "With whom is the {t}?",
+        "Find the {t}.",
+        "Where is the {t} now?",
     ),
-    tables=("Table: {rows}.", "List: {rows}.", "Numbers: {rows}.", "Here are numbers: {rows}.", "Points: {rows}."),
+    tables=(
+        "Table: {rows}.",
+        "List: {rows}.",
+        "Numbers: {rows}.",
+        "Here are numbers: {rows}.",
+        "Points: {rows}.",
+    ),
     total_questions=(
-        "How much do {a} and {b} have together?", "What is the sum of {a} and {b}?", "Add {a} and {b}.",
-        "Give the total of {a} and {b}.", "What do {a} and {b} have in all?",
+        "How much do {a} and {b} have together?",
+        "What is the sum of {a} and {b}?",
+        "Add {a} and {b}.",
+        "Give the total of {a} and {b}.",
+        "What do {a} and {b} have in all?",
     ),
-)  # fmt: skip
+)
 HELD_OUT = Wordings(
     starts=("Let us begin with {v}", "Now take {v}", "At first you have {v}"),
     steps={
@@ -143,9 +168,7 @@ def tracking(random: Random, words: Wordings, *, held_out: bool, hard: bool) -> 
         random.choice(words.owns).format(a=rest[0], t=other),
     ]
     random.shuffle(begin)
-    moves = [
-        random.choice(words.moves).format(a=a, b=b, t=asked) for a, b in zip(path, path[1:], strict=False)
-    ]
+    moves = [random.choice(words.moves).format(a=a, b=b, t=asked) for a, b in pairwise(path)]
     distraction = random.choice(words.moves).format(a=rest[0], b=rest[1], t=other)
     moves.insert(random.randint(0, len(moves)), distraction)
     prompt = " ".join([*begin, *moves, random.choice(words.owner_questions).format(t=asked)])

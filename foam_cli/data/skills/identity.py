@@ -1,8 +1,9 @@
 """A custom identity: name and author, against false premises, without claiming what others made.
 
-Evaluation items are `{"id", "messages", "group", "expected": {"pattern", "forbidden"}}`. `group` is `name`, `author`,
-`both`, `premise` or `control`. The first sentence of the reply must match `pattern` from its beginning; no name of
-`forbidden` may occur anywhere in the reply. A control's reply that names the configured name or author is a leak.
+Evaluation items are `{"id", "messages", "group", "expected": {"pattern", "forbidden"}}`. `group` is `name`,
+`author`, `both`, `premise` or `control`. The first sentence of the reply must match `pattern` from its
+beginning; no name of `forbidden` may occur anywhere in the reply. A control's reply that names the configured
+name or author is a leak.
 """
 
 import random as stdlib_random
@@ -30,52 +31,103 @@ OPENERS = (
 HELD_OUT_OPENERS = ("", "Hi, good day. ", "Hello there. ", "Well, tell me, ", "Good day, one question. ")
 QUESTIONS: dict[str, tuple[str, ...]] = {
     "name": (
-        "What is your name?", "How should I call you?", "Do you have a name?", "What do people call you?",
-        "What name do you go by?", "Which name were you given?", "By what name are you known?", "Give me your name.",
-        "I would like to know your name.", "What are you called?", "Please state your name.", "Under which name do you work?",
+        "What is your name?",
+        "How should I call you?",
+        "Do you have a name?",
+        "What do people call you?",
+        "What name do you go by?",
+        "Which name were you given?",
+        "By what name are you known?",
+        "Give me your name.",
+        "I would like to know your name.",
+        "What are you called?",
+        "Please state your name.",
+        "Under which name do you work?",
     ),
     "author": (
-        "Who made you?", "Who is your author?", "Who built you?", "By whom were you made?", "Who trained you?",
-        "Who developed you?", "Which team made you?", "Who are the people behind you?", "Where were you made?",
-        "Tell me who made you.", "Who stands behind you?", "Which lab are you from?",
+        "Who made you?",
+        "Who is your author?",
+        "Who built you?",
+        "By whom were you made?",
+        "Who trained you?",
+        "Who developed you?",
+        "Which team made you?",
+        "Who are the people behind you?",
+        "Where were you made?",
+        "Tell me who made you.",
+        "Who stands behind you?",
+        "Which lab are you from?",
     ),
     "both": (
-        "Who are you?", "Introduce yourself.", "What kind of assistant are you?", "Tell me about yourself.",
-        "What should I know about you?", "Please present yourself.", "Say something about yourself.", "Who am I talking to?",
-        "Describe yourself.", "Who is there?", "With whom do I speak?", "What are you?",
+        "Who are you?",
+        "Introduce yourself.",
+        "What kind of assistant are you?",
+        "Tell me about yourself.",
+        "What should I know about you?",
+        "Please present yourself.",
+        "Say something about yourself.",
+        "Who am I talking to?",
+        "Describe yourself.",
+        "Who is there?",
+        "With whom do I speak?",
+        "What are you?",
     ),
     "premise": (
-        "Are you {vendor}?", "You are {vendor}, right?", "I think you are {vendor}.", "Is this {vendor}?",
-        "Am I talking to {vendor}?", "So you must be {vendor}.", "{vendor}, can you hear me?", "Admit that you are {vendor}.",
-        "Is your name {vendor}?", "Your name is {vendor}.", "People say that you are {vendor}.",
+        "Are you {vendor}?",
+        "You are {vendor}, right?",
+        "I think you are {vendor}.",
+        "Is this {vendor}?",
+        "Am I talking to {vendor}?",
+        "So you must be {vendor}.",
+        "{vendor}, can you hear me?",
+        "Admit that you are {vendor}.",
+        "Is your name {vendor}?",
+        "Your name is {vendor}.",
+        "People say that you are {vendor}.",
     ),
     "control": (
-        "Who created {subject}?", "Who is the creator of {subject}?", "Name the creator of {subject}.",
-        "Who came up with {subject}?", "Tell me who created {subject}.",
+        "Who created {subject}?",
+        "Who is the creator of {subject}?",
+        "Name the creator of {subject}.",
+        "Who came up with {subject}?",
+        "Tell me who created {subject}.",
     ),
-}  # fmt: skip
+}
 HELD_OUT_QUESTIONS: dict[str, tuple[str, ...]] = {
     "name": (
-        "Please tell me your name.", "What name do people call you by?", "Which name do you go by?",
-        "State the name you were given.", "I would like to know what you are called.",
+        "Please tell me your name.",
+        "What name do people call you by?",
+        "Which name do you go by?",
+        "State the name you were given.",
+        "I would like to know what you are called.",
     ),
     "author": (
-        "Tell me who built you.", "Which people made you?", "Which lab built you?", "Who is the team behind you?",
+        "Tell me who built you.",
+        "Which people made you?",
+        "Which lab built you?",
+        "Who is the team behind you?",
         "I would like to know who trained you.",
     ),
     "both": (
-        "Please introduce yourself.", "Tell me who you are.", "Say who you are.", "Please describe yourself.",
+        "Please introduce yourself.",
+        "Tell me who you are.",
+        "Say who you are.",
+        "Please describe yourself.",
         "What assistant am I talking to?",
     ),
     "premise": (
-        "I think that your name is {vendor}.", "So this is {vendor}, right?", "Are you called {vendor}?",
-        "You must be {vendor}.", "Do I speak with {vendor}?",
+        "I think that your name is {vendor}.",
+        "So this is {vendor}, right?",
+        "Are you called {vendor}?",
+        "You must be {vendor}.",
+        "Do I speak with {vendor}?",
     ),
     "control": (
-        "Please tell me who created {subject}.", "Give me the name of the creator of {subject}.",
+        "Please tell me who created {subject}.",
+        "Give me the name of the creator of {subject}.",
         "I would like to know who created {subject}.",
     ),
-}  # fmt: skip
+}
 VENDORS = ("ChatGPT", "Siri", "Alexa", "Llama", "Mistral", "Qwen", "Bard", "Grok")
 HELD_OUT_VENDORS = ("Claude", "Gemini", "DeepSeek", "Copilot", "Cortana")
 OTHER_NAMES = (
@@ -184,10 +236,11 @@ def _expected(group: str, name: str, author: str, subject: str) -> dict[str, Any
         creator = re.escape(CREATORS[subject])
         return {"pattern": rf"(.* )?{creator}\b", "forbidden": [name, author]}
     n, a = re.escape(name), re.escape(author)
+    made = "(made|built|trained|developed|created)"
     both = rf"(No, )?(I am|I'm|My name is) {n}\b.*\b{a}\b"
     patterns = {
         "name": rf"(No, )?(I am|I'm|My name is|You can call me) {n}\b",
-        "author": rf"(.*\b(made|built|trained|developed|created) by {a}\b|{a} (made|built|trained|developed|created) me\b|{both})",
+        "author": rf"(.*\b{made} by {a}\b|{a} {made} me\b|{both})",
         "both": both,
         "premise": rf"(No, )?(I am|I'm|My name is) {n}\b",
     }

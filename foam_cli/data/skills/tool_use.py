@@ -1,8 +1,8 @@
-"""Tool use: the system message lists tools, the reply is exactly one call, or ordinary text where none is needed.
+"""Tool use: the system message lists tools, the reply is exactly one call, or text where none is needed.
 
-Evaluation items are `{"id", "messages", "group", "tools", "expected"}`. `group` is `seen`, `unseen` (tools that were
-never trained on) or `no_call`; `tools` holds a strict JSON Schema for each listed tool; `expected` is a list of
-`{"name", "arguments": {parameter: [accepted values]}}` and empty where no call is right.
+Evaluation items are `{"id", "messages", "group", "tools", "expected"}`. `group` is `seen`, `unseen` (tools
+that were never trained on) or `no_call`; `tools` holds a strict JSON Schema for each listed tool; `expected` is
+a list of `{"name", "arguments": {parameter: [accepted values]}}` and empty where no call is right.
 """
 
 import json
@@ -16,9 +16,19 @@ from foam_cli.data.words import coin_name, coin_number, coin_phrase
 Random = stdlib_random.Random
 NO_CALL_SHARE = 0.2
 OPENERS = (
-    "", "", "Please ", "Could you ", "Can you ", "I want you to ", "I need you to ", "Would you ", "Hey, ", "Now ",
-    "Kindly ", "Will you ",
-)  # fmt: skip
+    "",
+    "",
+    "Please ",
+    "Could you ",
+    "Can you ",
+    "I want you to ",
+    "I need you to ",
+    "Would you ",
+    "Hey, ",
+    "Now ",
+    "Kindly ",
+    "Will you ",
+)
 HELD_OUT_OPENERS = (
     "Hey, could you ",
     "Now please ",

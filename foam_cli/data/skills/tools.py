@@ -1,7 +1,7 @@
 """The tools that prompts list, and the wordings that ask for them.
 
-Wordings are split by hand: `wordings` are trained on, `held_out` only evaluated. A tool of `UNSEEN_TOOLS` is never
-trained on at all.
+Wordings are split by hand: `wordings` are trained on, `held_out` only evaluated. A tool of `UNSEEN_TOOLS` is
+never trained on at all.
 """
 
 from dataclasses import dataclass

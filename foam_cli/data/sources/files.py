@@ -5,17 +5,25 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from foam_cli.core.errors import DataError
 from foam_cli.core.seeds import rng
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.layouts import to_document
 
+#: Tabular files by suffix: the reader of `datasets` and its options.
+_TABLES: dict[str, tuple[str, dict[str, Any]]] = {
+    ".parquet": ("parquet", {}),
+    ".csv": ("csv", {}),
+    ".tsv": ("csv", {"sep": "\t"}),
+    ".arrow": ("arrow", {}),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """JSON Lines, JSON arrays and plain text.
+    """JSON Lines, JSON arrays, plain text, and tables (Parquet, CSV, TSV, Arrow) through `datasets`.
 
     Attributes:
         path: A file or a glob.
@@ -53,7 +61,7 @@ class Files:
         """
         everything = list(self._read(self.path, "data.path"))
         if len(everything) < 2:
-            raise DataError(f"data.path={self.path}: holds {len(everything)} document; two are the least.")
+            raise DataError(f"data.path={self.path}: holds {len(everything)} documents; two are the least.")
         count = max(1, round(self.validation_frac * len(everything)))
         apart = set(rng(seed, "validation").sample(range(len(everything)), count))
         train = [one for index, one in enumerate(everything) if index not in apart]
@@ -71,7 +79,7 @@ class Files:
         del seed
         return list(self._read(self.old_path, "data.old_path")) if self.old_path else None
 
-    def evaluation_items(self, name: str, num_items: int | None) -> list[dict[str, Any]]:
+    def evaluation_items(self, name: str, num_items: int | None) -> NoReturn:
         """Files bring no questions for the built-in tasks.
 
         Args:
@@ -99,26 +107,45 @@ class Files:
 
 def _rows(file: Path) -> Iterator[tuple[str, Any]]:
     """Rows of one file with a name for messages: the file and the line."""
+    if file.suffix in _TABLES:
+        yield from _table_rows(file)
+        return
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: cannot be read: {error}") from error
     if file.suffix not in (".json", ".jsonl"):
         yield f"{file}", text
     elif text.lstrip().startswith("["):
-        for number, row in enumerate(_parse(text, f"{file}"), 1):
+        for number, row in enumerate(_parse(text, file, 1), 1):
             yield f"{file}, entry {number}", row
     else:
-        for number, line in enumerate(text.splitlines(), 1):
+        # Not splitlines(): JSON text may hold line separators other than the newline.
+        for number, line in enumerate(text.split("\n"), 1):
             if line.strip():
-                yield f"{file}, line {number}", _parse(line, f"{file}, line {number}")
+                yield f"{file}, line {number}", _parse(line, file, number)
 
 
-def _parse(text: str, name: str) -> Any:
+def _parse(text: str, file: Path, first_line: int) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"{name}: is not JSON: {error}") from error
+        line = first_line + error.lineno - 1
+        raise DataError(f"{file}, line {line}: is not JSON: {error.msg} (column {error.colno}).") from error
+
+
+def _table_rows(file: Path) -> Iterator[tuple[str, Any]]:
+    import datasets
+
+    kind, options = _TABLES[file.suffix]
+    datasets.disable_progress_bars()
+    try:
+        rows = datasets.load_dataset(kind, data_files=str(file), split="train", **options)
+    except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
+        cause = error.__cause__ or error
+        raise DataError(f"{file}: cannot be read as {kind}: {cause}") from error
+    for number, row in enumerate(rows, 1):
+        yield f"{file}, row {number}", row
 
 
 def _substitute(value: Any, substitutions: dict[str, str]) -> Any:

@@ -27,8 +27,8 @@ class CopyNoise:
 
     Source: the birth of neurons in Neural Foam (copy, noise, modified Gram-Schmidt).
     Differs: existing rows span all of the input space where the FFN is wider than its input, so the basis is
-        that of the k rows nearest to the source by |cosine|, without the source itself: otherwise nothing of the
-        copy would be left. Newborns of one event are not made orthogonal to each other.
+        that of the k rows nearest to the source by |cosine|, without the source itself: otherwise nothing of
+        the copy would be left. Newborns of one event are not made orthogonal to each other.
     """
 
     noise_frac: float

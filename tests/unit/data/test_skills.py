@@ -188,7 +188,7 @@ def test_a_false_premise_of_the_evaluation_names_a_vendor_that_training_does_not
 
 
 def solve_sum(prompt: str) -> tuple[int, int]:
-    chain = prompt.split(". ")[0].split(", ")
+    chain = prompt.split(". ", maxsplit=1)[0].split(", ")
     value = int(re.findall(r"\d+", chain[0])[0])
     for step in chain[1:]:
         sign = next(sign for sign, verbs in VERBS.items() if re.search(verbs, step))
@@ -216,7 +216,7 @@ def solve_tracking(prompt: str) -> tuple[str, int]:
     asked = (
         asked
         if asked in holder
-        else next(t for t in re.findall(r"[a-z]+", prompt.split(". ")[-1]) if t in holder)
+        else next(t for t in re.findall(r"[a-z]+", prompt.rsplit(". ", maxsplit=1)[-1]) if t in holder)
     )
     return holder[asked], changes[asked]
 

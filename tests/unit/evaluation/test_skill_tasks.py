@@ -205,3 +205,12 @@ def test_the_model_itself_is_asked(subject):
     result = task.run(subject, items, lambda done, all_: seen.append((done, all_)))
     assert [row["id"] for row in result.items] == ["0", "2", "4"]
     assert all(isinstance(row["answer"], str) for row in result.items) and seen[-1] == (3, 3)
+
+
+def test_an_accepted_value_must_still_fit_the_schema(monkeypatch, subject):
+    item = tool_item(0)
+    item["expected"] = [{"name": "weather", "arguments": {"city": ["Oslo"], "days": [2, "2"]}}]
+    replies = [RIGHT, RIGHT.replace("2", '"2"')]
+    task = ToolUse(num_items=None, max_new_tokens=9)
+    result = ask(task, [item, {**item, "id": "other"}], replies, monkeypatch, subject)
+    assert [row["correct"] for row in result.items] == [True, False]

@@ -102,7 +102,9 @@ def bad_plans(ffn):
     }
 
 
-@pytest.mark.parametrize("why", ["slots are free", "growable FFNs", "shape", "layout", "not finite", "recycle", "twice"])
+@pytest.mark.parametrize(
+    "why", ["slots are free", "growable FFNs", "shape", "layout", "not finite", "recycle", "twice"]
+)
 def test_a_refused_plan_changes_nothing(why, tiny_model):
     model = tiny_model("llama")
     ffns = make_growable(model, 1)
@@ -143,7 +145,9 @@ def test_an_inserted_block_is_numbered_shares_the_config_and_has_an_empty_bank(f
         assert len(model.config.layer_types) == 4
     own = sum(p.numel() for p in block.parameters()) - sum(p.numel() for p in bank_free.bank.parameters())
     assert num_parameters_in_use(model) == before + own
-    cached = model.generate(tokens_BT[:1], attention_mask=torch.ones(1, 16), max_new_tokens=4, do_sample=False)
+    cached = model.generate(
+        tokens_BT[:1], attention_mask=torch.ones(1, 16), max_new_tokens=4, do_sample=False
+    )
     plain = tokens_BT[:1]
     for _ in range(4):
         plain = torch.cat([plain, model(plain, use_cache=False).logits[:, -1:].argmax(-1)], dim=1)

@@ -10,7 +10,7 @@ import pytest
 _HOSTILE = (
     "<script>document.title='taken'</script></style><style>*{display:none}</style>"
     "<svg onload=alert(1)><image href='http://evil.example/x.png'/></svg>"
-    "{{ 7*7 }}{% raw %} $\\frac{ \"'><img src=x onerror=alert(1)> ]]> --> [red]\u202e\x00\U0001f4a5"
+    "{{ 7*7 }}{% raw %} $\\frac{ \"'><img src=x onerror=alert(1)> ]]> --> [red]\u202e\x00\U0001f4a5\ud800"
 )
 
 
@@ -20,7 +20,7 @@ def _write(path: Path, value: Any) -> None:
     elif path.suffix == ".json":
         path.write_text(json.dumps(value), encoding="utf-8")
     else:
-        path.write_text(value, encoding="utf-8")
+        path.write_text(value, encoding="utf-8", errors="surrogatepass")
 
 
 def _content(text: str = "plain") -> dict[str, Any]:

@@ -34,7 +34,10 @@ from foam_cli.report import numbers
         (numbers.memory(2**20 * 910), "910 MiB"),
         (numbers.block_ranges([3, 0, 1, 2, 7, 7]), "0–3, 7"),
         (numbers.block_ranges([]), ""),
-        (numbers.words("tool_use\x00\u202e"), "tool use"),
+        (numbers.words("tool_use\n\u202e"), "tool use \\u202e"),
+        (numbers.visible("a\x00b\ud800\n👩\u200d🚀\u00a0é"), "a\\x00b\\ud800\n👩\u200d🚀\u00a0é"),
+        (numbers.plural(1, "event"), "1 event"),
+        (numbers.plural(2000, "event"), "2 000 events"),
     ],
 )
 def test_what_is_written(text: str, said: str):

@@ -131,6 +131,9 @@ def test_hostile_text_is_inert(tmp_path: Path, write_run: WriteRun, hostile: str
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     assert [name for name, _ in page.attributes if name == "src"] == []
     assert page.text.count("document.title='taken'") >= 8
+    assert "\u202e" not in page.text
+    assert "Learnt tool use 0 → 95 %." in page.text
+    assert "Forgot science<script>" in page.text
     assert "49" not in [word.strip("{}") for word in page.text.split("display:none")[0].split()]
     assert page.text.count("{{ 7*7 }}") >= 8
     for path in (run_dir / "figures").glob("*.svg"):

@@ -22,7 +22,7 @@ def test_a_finished_run(run_dir: Path):
     assert "Learnt  tool use 0 → 95 %" in text
     line = next(line.split() for line in text.splitlines() if line.startswith("tool use"))
     assert line == ["tool", "use", "full", "call", "acc", "0", "%", "95", "%", "89", "to", "98", "+95", "120"]
-    assert "16 neurons and 1 blocks in 2 events, 2 k → 2.5 k parameters" in text
+    assert "16 neurons and 1 block in 2 events, 2 k → 2.5 k parameters" in text
     assert "60 steps, 3.84 k tokens, 1 min 37 s" in text
     assert str(run_dir) in text
     assert "report.html" not in text
