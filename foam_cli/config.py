@@ -328,7 +328,7 @@ def _build(cls: type[T], node: Mapping[str, Any], path: str) -> T:
     try:
         return cls(**values)
     except ValueError as error:  # a class may check its own values in __post_init__
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(str(error) if str(error).startswith(at) else f"{at}{error}") from error
 
 
 def _convert(annotation: Any, value: Any, path: str) -> Any:
@@ -346,14 +346,14 @@ def _convert(annotation: Any, value: Any, path: str) -> Any:
 
 def _convert_mapping(annotation: Any, value: Mapping[str, Any], path: str) -> Any:
     options = _alternatives(annotation)
-    classes: list[type[Any]] = [
-        one for one in options if isinstance(one, type) and dataclasses.is_dataclass(one)
-    ]
+    classes = [one for one in options if isinstance(one, type) and dataclasses.is_dataclass(one)]
     if "_target_" in value:
         found = _load_class(value["_target_"], path)
-        if classes and not issubclass(found, tuple(classes)):
-            raise ConfigError(f"{path}._target_={value['_target_']}: wanted {_describe(annotation)}.")
-        return _build(found, {key: item for key, item in value.items() if key != "_target_"}, path)
+        made = _build(found, {key: item for key, item in value.items() if key != "_target_"}, path)
+        protocols = [one for one in options if getattr(one, "_is_runtime_protocol", False)]
+        if (kinds := [*classes, *protocols]) and not isinstance(made, tuple(kinds)):
+            raise ConfigError(f"{path}: {found.__name__} does not fit here; wanted {_describe(annotation)}.")
+        return made
     if classes:
         return _build(classes[0], value, path)
     for option in options:
@@ -388,7 +388,8 @@ def _scalar(annotation: Any, value: Any) -> tuple[bool, Any]:
     accepted = {float: (int, float), int: (int,), str: (str,), bool: (bool,), type(None): (type(None),)}
     if annotation is not bool and isinstance(value, bool):  # to Python, true is also the number 1
         return annotation is Any, value
-    return annotation is Any or isinstance(value, accepted.get(annotation, ())), value
+    found = annotation is Any or isinstance(value, accepted.get(annotation, ()))
+    return found, float(value) if found and annotation is float else value
 
 
 def _describe(annotation: Any) -> str:

@@ -1,9 +1,12 @@
 """Shared by all tests: tiny models with random weights."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
+from tiny_tokenizer import CHATML, byte_tokenizer
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, PreTrainedModel, Qwen2Config
 
 FAMILIES = ("gpt2", "qwen2", "llama")
@@ -49,3 +52,30 @@ def tiny_model() -> Callable[..., PreTrainedModel]:
 def tokens_BT() -> torch.Tensor:
     """Four sequences of 16 tokens."""
     return torch.randint(2, 97, (4, 16), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hugging Face folder with a random two-block model and its own byte-level tokenizer."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tokenizer = byte_tokenizer(chat_template=CHATML)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = Qwen2Config(
+            vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+            num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=1024, tie_word_embeddings=True,
+            bos_token_id=0, eos_token_id=0, pad_token_id=0,
+        )  # fmt: skip
+        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chat_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty short conversations as JSON Lines in the OpenAI layout."""
+    file = tmp_path_factory.mktemp("data") / "chat.jsonl"
+    rows = [[("user", f"say {n}"), ("assistant", f"{n} it is")] for n in range(40)]
+    documents = [{"messages": [{"role": r, "content": c} for r, c in turns]} for turns in rows]
+    file.write_text("".join(json.dumps(one) + "\n" for one in documents), encoding="utf-8")
+    return file

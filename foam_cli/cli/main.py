@@ -12,7 +12,7 @@ from rich.console import Console
 
 from foam_cli import __version__, config
 from foam_cli.cli import completion
-from foam_cli.core.errors import FoamError
+from foam_cli.core.errors import ConfigError, FoamError
 
 app = typer.Typer(
     name="foam",
@@ -53,10 +53,11 @@ def _command() -> str:
     return shlex.join(["foam", *sys.argv[1:]])
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         print(f"foam {__version__}")  # noqa: T201
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
@@ -174,12 +175,13 @@ def report(
     from foam_cli.report.page import run_report
 
     if not (run / "config.yaml").is_file():
-        raise FoamError(f"{run}: is not a run folder (it has no config.yaml).")
+        raise ConfigError(f"{run}: is not a run folder (it has no config.yaml).")
     Console().print(str(run_report(run)))
 
 
 def run() -> None:
     """Enter foam: expected failures become one message and an exit code, never a traceback."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     debug = "--debug" in sys.argv
     try:
         app()
@@ -207,5 +209,4 @@ def _fail(message: str, code: int) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     run()

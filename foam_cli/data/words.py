@@ -21,9 +21,9 @@ def word_list(text: str) -> list[str]:
     return text.split()
 
 
-ONSETS = word_list("b d f g h j k l m n p r s t v w z br dr gr kl pr st th tr")
-VOWELS = word_list("a a e e i i o o u u ai ou")
-CODAS = ["", "", "", "l", "m", "n", "r", "s", "x"]
+ONSETS = word_list("b d f g h j k l m n p r s t v w z br st tr")
+VOWELS = word_list("a e i o u")
+CODAS = ["", "", "n", "s", "r"]
 PHRASE_WORDS = word_list("""
 apple arrive bag bank bell bird blue boat book bread bring bus buy cake call carry chair cheese clean
 clock close coat cold come cook cup dance dinner doctor dog door dress early empty fence find fish fix

@@ -165,7 +165,7 @@ def compare_arms(study: Study, runs: dict[tuple[str, int], Path], failures: dict
     }
 
 
-def _spread(values: list[float]) -> dict[str, Any]:
+def _spread(values: Sequence[float | int]) -> dict[str, Any]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values), "values": values}
 
 

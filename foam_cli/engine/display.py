@@ -56,7 +56,7 @@ class Display:
         )
 
     @contextmanager
-    def bar(self, title: str, total: int, done: int = 0) -> Generator[Callable[[int, str], None]]:
+    def bar(self, title: str, total: int, done: int = 0) -> Generator[Callable[..., None]]:
         """Show a bar while something works.
 
         Args:
@@ -65,7 +65,7 @@ class Display:
             done: How much is done already.
 
         Yields:
-            A function that is told how much is done, and a few words beside the bar.
+            A function that is told how much is done, a few words beside the bar, and the total if it changes.
         """
         columns = (
             SpinnerColumn(),
@@ -81,7 +81,7 @@ class Display:
         with Progress(*columns, console=self.console, disable=not live, transient=True) as progress:
             task = progress.add_task(title, total=total, completed=done, words="")
 
-            def update(completed: int, words: str = "") -> None:
-                progress.update(task, completed=completed, words=words)
+            def update(completed: int, words: str = "", total: int | None = None) -> None:
+                progress.update(task, completed=completed, words=words, total=total)
 
             yield update

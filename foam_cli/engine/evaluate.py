@@ -42,7 +42,7 @@ def evaluate(words: Sequence[str], display: Display, config_dirs: Sequence[Path]
         raise ConfigError("Name what to score: run=DIR, model=NAME or model.path=DIR.")
     overrides = machine.resolve_auto([f"evaluation=[{','.join(tasks)}]", *overrides])
     settings = build_settings(config.compose(overrides, config_dirs).values)
-    machine.set_up(settings.hardware)
+    machine.set_up(settings.hardware, settings.seed)
     base, source, where = _target(runs, settings, display)
     subject = Subject(
         model=base.model,

@@ -128,7 +128,7 @@ def examine(
         with display.bar(f"{title}: {name}", total=1) as update:
 
             def progress(done: int, total: int, update: Any = update) -> None:
-                update(done / max(1, total), "")
+                update(done, total=total)
 
             results[name] = task.run(subject, items, progress)
         display.say(
@@ -198,7 +198,7 @@ def flat(when: str, results: Results) -> tuple[dict[str, float], dict[str, list[
             key = f"{when}/{task}/{name}"
             values[key] = metric.value
             if metric.low is not None and metric.high is not None:
-                intervals[key] = [metric.low, metric.high, metric.n]
+                intervals[key] = [metric.low, metric.high, float(metric.n)]
     return values, intervals
 
 

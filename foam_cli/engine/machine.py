@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from foam_cli.core.errors import ConfigError
+from foam_cli.core.seeds import derive_seed
 from foam_cli.core.settings import HardwareSettings
 
 _GIB = 2**30
@@ -47,11 +48,12 @@ def resolve_auto(overrides: Sequence[str]) -> list[str]:
     return [f"hardware={choose_profile()}", *rest]
 
 
-def set_up(settings: HardwareSettings) -> None:
+def set_up(settings: HardwareSettings, seed: int) -> None:
     """Set torch up for a run.
 
     Args:
         settings: The hardware profile.
+        seed: For torch's own generator, which only dropout draws from.
 
     Raises:
         ConfigError: The profile wants a GPU and there is none.
@@ -67,6 +69,7 @@ def set_up(settings: HardwareSettings) -> None:
         torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(settings.deterministic)
+    torch.manual_seed(derive_seed(seed, "dropout"))
     if settings.device == "cuda":
         torch.set_float32_matmul_precision("high")
 

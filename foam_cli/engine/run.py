@@ -185,7 +185,7 @@ class Run:
             examine_base: Whether the base model's scores are wanted.
         """
         s = self.settings
-        machine.set_up(s.hardware)
+        machine.set_up(s.hardware, s.seed)
         self.display.say(f"loading {s.model.path}", style="dim")
         dtype = weights_dtype(s.hardware.precision)
         self.base = load_base(s.model, dtype=dtype, device=s.hardware.device, seed=s.seed)

@@ -134,8 +134,8 @@ def _reason(settings: ModelSettings, error: Exception) -> str:
     if Path(settings.path).expanduser().is_dir() or settings.path.startswith(_BUILTIN):
         return f"model.path={settings.path}: cannot be loaded: {first_line}"
     return (
-        f"model.path={settings.path} (revision {settings.revision or 'main'}): is no folder here and cannot be "
-        f"loaded from the hub: {first_line} Without a network, pass a downloaded folder: model.path=DIR."
+        f"model.path={settings.path} (revision {settings.revision or 'main'}): is no folder here and cannot "
+        f"be loaded from the hub: {first_line} Without a network, pass a downloaded folder: model.path=DIR."
     )
 
 

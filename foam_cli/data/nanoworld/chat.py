@@ -20,7 +20,7 @@ from foam_cli.data.nanoworld.chat_words import (
     TAGS,
     VICTIMS,
 )
-from foam_cli.data.words import coin_name, coin_names, coin_number, coin_phrase, is_held_out
+from foam_cli.data.words import PHRASE_WORDS, coin_name, coin_names, coin_number, coin_phrase, is_held_out
 
 Random = stdlib_random.Random
 Turn = tuple[str | None, str, str]
@@ -43,6 +43,23 @@ def copy(random: Random, held_out: bool) -> Turn:
         (f'Write "{phrase}" twice.', f'"{phrase}" "{phrase}"'),
         (f"{person} likes {name}. Whom does {person} like?", f"{person} likes {name}."),
     ]
+    return None, *random.choice(forms)
+
+
+def recite(random: Random, held_out: bool) -> Turn:
+    """Repeat a longer row of names, words or numbers: practice in copying."""
+    length = random.randint(4, 9)
+    while True:
+        drawn = {
+            "names": coin_names(random, length, held_out=held_out),
+            "words": random.sample(PHRASE_WORDS, length),
+            "numbers": [str(random.randint(1, 99)) for _ in range(length)],
+        }
+        drawn["mixture"] = [random.choice(row) for row in zip(*drawn.values(), strict=True)]
+        row = " ".join(random.choice(list(drawn.values())))
+        if is_held_out(row) == held_out:
+            break
+    forms = [(f'Recite "{row}"', f'"{row}"'), (f'Echo "{row}"', f'"{row}"'), (f'Twice "{row}"', f'"{row}" "{row}"')]
     return None, *random.choice(forms)
 
 
@@ -271,18 +288,19 @@ def small_talk(random: Random, held_out: bool) -> Turn:
 
 
 KINDS: dict[str, tuple[Callable[[Random, bool], Turn], int]] = {
+    "recite": (recite, 17),
     "copy": (copy, 10),
-    "list": (listing, 8),
-    "json": (to_json, 18),
-    "arithmetic": (arithmetic, 14),
-    "story": (story, 6),
-    "tag": (tagging, 8),
+    "list": (listing, 7),
+    "json": (to_json, 15),
+    "arithmetic": (arithmetic, 12),
+    "story": (story, 5),
+    "tag": (tagging, 7),
     "compare": (compare, 4),
-    "tracking": (tracking, 12),
-    "lookup": (lookup, 8),
-    "two_hops": (two_hops, 6),
-    "refusal": (refusal, 3),
-    "small_talk": (small_talk, 3),
+    "tracking": (tracking, 9),
+    "lookup": (lookup, 6),
+    "two_hops": (two_hops, 4),
+    "refusal": (refusal, 2),
+    "small_talk": (small_talk, 2),
 }
 """Kind to its function and its share in percent."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from foam_cli.core.seeds import rng
 from foam_cli.data.nanoworld import chat, persona, science
 
-NUM_CHAT_DOCUMENTS = 10_000
+NUM_CHAT_DOCUMENTS = 12_000
 IDENTITY_REPEATS = 8
 MAKER_REPEATS = 2
 CHAT_ITEMS_PER_KIND = 20

@@ -1,8 +1,8 @@
 """Tool use: the system message lists tools, the reply is exactly one call, or text where none is needed.
 
 Evaluation items are `{"id", "messages", "group", "tools", "expected"}`. `group` is `seen`, `unseen` (tools
-that were never trained on) or `no_call`; `tools` holds a strict JSON Schema for each listed tool; `expected` is
-a list of `{"name", "arguments": {parameter: [accepted values]}}` and empty where no call is right.
+that were never trained on) or `no_call`; `tools` holds a strict JSON Schema for each listed tool; `expected`
+is a list of `{"name", "arguments": {parameter: [accepted values]}}` and empty where no call is right.
 """
 
 import json

@@ -136,12 +136,13 @@ def _parse(text: str, file: Path, first_line: int) -> Any:
 
 def _table_rows(file: Path) -> Iterator[tuple[str, Any]]:
     import datasets
+    from datasets.exceptions import DatasetsError
 
     kind, options = _TABLES[file.suffix]
     datasets.disable_progress_bars()
     try:
         rows = datasets.load_dataset(kind, data_files=str(file), split="train", **options)
-    except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
+    except (DatasetsError, OSError, ValueError) as error:
         cause = error.__cause__ or error
         raise DataError(f"{file}: cannot be read as {kind}: {cause}") from error
     for number, row in enumerate(rows, 1):

@@ -24,7 +24,7 @@ class Heldout:
 
     name: ClassVar[str] = "heldout"
     items_from: ClassVar[str | None] = "data.validation"
-    role: ClassVar[str] = "other"
+    role: ClassVar[str] = "learnt"
 
     def run(self, subject: Subject, items: list[Item] | None, progress: Progress = None) -> TaskResult:
         """Measure.
