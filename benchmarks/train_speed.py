@@ -5,7 +5,6 @@ Real tokens are counted, padding is not. See benchmarks/README.md.
 """
 
 import argparse
-import copy
 import statistics
 import sys
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
-from train_speed_case import PRECISIONS, SHAPES, Case, Clock, build_case
+from train_speed_case import PRECISIONS, SHAPES, Case, Clock, build_case, fresh_copy
 from train_speed_contestants import CONTESTANTS
 
 from foam_cli.core.files import write_json
@@ -34,7 +33,7 @@ def measure(case: Case, name: str) -> dict[str, Any]:
         What the timed steps did.
     """
     clock = Clock(case.warmup, last=case.settings.train.steps - 1)
-    tokens = CONTESTANTS[name](case, copy.deepcopy(case.model), clock)
+    tokens = CONTESTANTS[name](case, fresh_copy(case.model), clock)
     return clock.measured(tokens)
 
 

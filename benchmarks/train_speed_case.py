@@ -1,6 +1,8 @@
 """What the contestants of train_speed.py share: model, examples, budget, and the clock that times them."""
 
 import argparse
+import copy
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,6 +123,28 @@ class Clock:
         }
 
 
+def fresh_copy(model: PreTrainedModel) -> PreTrainedModel:
+    """Copy a model, so that every measurement starts from the same weights.
+
+    Args:
+        model: The model.
+
+    Returns:
+        The copy.
+    """
+    return copy.deepcopy(model)
+
+
+@functools.cache
+def build_tokenizer() -> Any:
+    """Learn a tokenizer on a part of the embedded world, once.
+
+    Returns:
+        The tokenizer.
+    """
+    return train_tokenizer(base_documents(SEED)[::8], VOCABULARY)
+
+
 def build_case(model_name: str, precision: str, args: argparse.Namespace) -> Case:
     """Make the model, the tokenizer and the data.
 
@@ -151,8 +175,8 @@ def build_case(model_name: str, precision: str, args: argparse.Namespace) -> Cas
     growing = config.compose([*overrides, "growth=v3", f"growth.trigger.cooldown_steps={steps}"])
     settings = build_settings(growing.values)
     without_growth = build_settings(config.compose([*overrides, "growth=none"]).values)
-    machine.set_up(settings.hardware)
-    tokenizer = train_tokenizer(base_documents(SEED), VOCABULARY)
+    machine.set_up(settings.hardware, SEED)
+    tokenizer = build_tokenizer()
     model = build_model(model_name, tokenizer.pad_token_id).to(settings.hardware.device)
     base = BaseModel(model=model, tokenizer=tokenizer, name=model_name, sha256="", max_length=CONTEXT)
     data = prepare_data(settings.data, None, base, settings.train, SEED)

@@ -40,7 +40,7 @@ def foam_without_growth(case: Case, model: PreTrainedModel, clock: Clock) -> lis
 
 def _foam(case: Case, s: Settings, model: PreTrainedModel, clock: Clock) -> list[Tokens]:
     """Foam's own loop, with its progress display, its log and its neuron statistics."""
-    machine.set_up(s.hardware)
+    machine.set_up(s.hardware, SEED)
     data = replace(case.data, stream=case.stream())
     ffns = make_growable(model, s.growth.capacity(s.train.steps)) if s.growth else []
     optimizers = Optimizers(model, s.train, s.hardware)
@@ -89,7 +89,7 @@ def bare_loop(case: Case, model: PreTrainedModel, clock: Clock) -> list[Tokens]:
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, t.clip_norm, foreach=True)
         for group in optimizer.param_groups:
-            group["lr"] = t.lr * lr_factor(step, 0, t)
+            group["lr"] = t.lr * lr_factor(step, t)
         optimizer.step()
         optimizer.zero_grad()
         if step % t.log_every_steps == 0:

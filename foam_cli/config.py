@@ -228,6 +228,12 @@ def _explain(error: Exception, overrides: Sequence[str], config_dirs: Sequence[P
         return (
             f"{key}={value}: is not one value. A list is written {key}=[{value}], text {key}=\"'{value}'\"."
         )
+    if (homeless := re.search(r"Could not override '(\S+)'. No match", text)) is not None:
+        group, _, part = homeless[1].rpartition("/")
+        chosen = [one for one in overrides if _split(one)[1] == group]
+        return (
+            f"{group}.{part}: has no effect, because {(chosen or [f'the chosen {group}'])[-1]} has no {part}."
+        )
     for override in overrides:
         sign, key, _ = _split(override)
         if sign == "+" or f"'{key}'" not in text.replace(f"{key}.", ""):
@@ -388,8 +394,9 @@ def _scalar(annotation: Any, value: Any) -> tuple[bool, Any]:
     accepted = {float: (int, float), int: (int,), str: (str,), bool: (bool,), type(None): (type(None),)}
     if annotation is not bool and isinstance(value, bool):  # to Python, true is also the number 1
         return annotation is Any, value
-    found = annotation is Any or isinstance(value, accepted.get(annotation, ()))
-    return found, float(value) if found and annotation is float else value
+    if annotation is float and isinstance(value, int):
+        return True, float(value)
+    return annotation is Any or isinstance(value, accepted.get(annotation, ())), value
 
 
 def _describe(annotation: Any) -> str:
@@ -443,11 +450,13 @@ def to_yaml(config: Mapping[str, Any]) -> str:
     return OmegaConf.to_yaml(OmegaConf.create(dict(config)), resolve=False)
 
 
-def from_yaml(path: Path) -> dict[str, Any]:
+def from_yaml(path: Path, plugins: Sequence[str] = ()) -> dict[str, Any]:
     """Read back what `to_yaml` wrote.
 
     Args:
         path: A run's config.yaml.
+        plugins: Packages that the user trusts now. Those that the file names are not: it may come from
+            somebody else.
 
     Returns:
         The configuration as plain data.
@@ -459,5 +468,18 @@ def from_yaml(path: Path) -> dict[str, Any]:
 
     if not path.is_file():
         raise ConfigError(f"{path}: no such file, so this is not a run folder.")
-    loaded = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    return cast("dict[str, Any]", loaded)
+    loaded = cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.load(path), resolve=False))
+    return {**loaded, "plugins": list(plugins)}
+
+
+def plugins_of(overrides: Sequence[str]) -> list[str]:
+    """Read the packages that the user trusts off the command line.
+
+    Args:
+        overrides: As on the command line.
+
+    Returns:
+        The names in `plugins=[...]`.
+    """
+    given = [value for sign, key, value in map(_split, overrides) if key == "plugins" and not sign]
+    return re.findall(r"[\w.]+", given[-1]) if given else []

@@ -9,6 +9,8 @@ import torch
 from tiny_tokenizer import CHATML, byte_tokenizer
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, PreTrainedModel, Qwen2Config
 
+pytest_plugins = ["command_line"]
+
 FAMILIES = ("gpt2", "qwen2", "llama")
 
 
@@ -63,8 +65,8 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(0)
         config = Qwen2Config(
             vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
-            num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=1024, tie_word_embeddings=True,
-            bos_token_id=0, eos_token_id=0, pad_token_id=0,
+            num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=1024,
+            tie_word_embeddings=True, bos_token_id=0, eos_token_id=0, pad_token_id=0,
         )  # fmt: skip
         AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -18,6 +18,10 @@ from foam_cli.data.corpus import Corpus, Example
 
 #: Lengths are padded up to a multiple of this, so that few different shapes occur.
 PAD_MULTIPLE = 8
+#: So is the number of targets: every new shape of a matrix product costs oneDNN a kernel and its memory.
+TARGET_MULTIPLE = 128
+#: The target of a position that is there to fill up; torch's cross-entropy passes over it.
+IGNORED = -100
 #: Examples are sorted by length within windows of this many, which keeps most of the shuffling.
 SORT_WINDOW = 4096
 
@@ -29,7 +33,8 @@ class Batch:
     Attributes:
         input_ids_BT: Tokens.
         target_positions_N: Flat positions (row * T + column) whose next token carries loss.
-        target_ids_N: Those next tokens.
+        target_ids_N: Those next tokens; `IGNORED` where a position only fills N up.
+        num_targets: Tokens that carry loss.
         num_tokens: Real tokens, padding excluded.
         names: Which examples these are, for messages.
     """
@@ -37,6 +42,7 @@ class Batch:
     input_ids_BT: Int[torch.Tensor, "B T"]
     target_positions_N: Int[torch.Tensor, " N"]
     target_ids_N: Int[torch.Tensor, " N"]
+    num_targets: int
     num_tokens: int
     names: list[str]
 
@@ -55,6 +61,7 @@ class Batch:
             input_ids_BT=self.input_ids_BT.to(device, non_blocking=True),
             target_positions_N=self.target_positions_N.to(device, non_blocking=True),
             target_ids_N=self.target_ids_N.to(device, non_blocking=True),
+            num_targets=self.num_targets,
             num_tokens=self.num_tokens,
             names=self.names,
         )
@@ -95,10 +102,12 @@ def collate(examples: Sequence[Example], pad_id: int, names: list[str]) -> Batch
     learnt = np.flatnonzero(marks)
     if learnt.size == 0:
         raise DataError(f"A batch has no token to learn: {', '.join(names)}.")
+    filler = -learnt.size % TARGET_MULTIPLE
     return Batch(
         input_ids_BT=torch.from_numpy(ids),
-        target_positions_N=torch.from_numpy(learnt - 1),
-        target_ids_N=torch.from_numpy(ids.reshape(-1)[learnt]),
+        target_positions_N=torch.from_numpy(np.pad(learnt - 1, (0, filler))),
+        target_ids_N=torch.from_numpy(np.pad(ids.reshape(-1)[learnt], (0, filler), constant_values=IGNORED)),
+        num_targets=int(learnt.size),
         num_tokens=sum(len(one.ids) for one in examples),
         names=names,
     )

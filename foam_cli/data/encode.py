@@ -13,7 +13,12 @@ Document = dict[str, Any]
 
 
 def encode_documents(
-    documents: Iterable[Document], tokenizer: Any, *, max_length: int, loss_on: LossOn
+    documents: Iterable[Document],
+    tokenizer: Any,
+    *,
+    max_length: int,
+    loss_on: LossOn,
+    skip_untrainable: bool = False,
 ) -> Corpus:
     """Tokenise documents.
 
@@ -23,15 +28,16 @@ def encode_documents(
         max_length: Longer chats are truncated and counted; longer texts are cut into several examples.
         loss_on: `assistant`: only the assistant's words of a chat; `all`: every token. Texts are always
             learnt whole.
+        skip_untrainable: Leave out and count documents without a target, instead of an error.
 
     Returns:
-        The corpus; its facts count documents, truncated ones and tokens.
+        The corpus; its facts count documents, truncated ones, skipped ones and tokens.
 
     Raises:
         DataError: A document has no target left, does not suit the chat template, or there is none at all.
     """
     examples: list[Example] = []
-    facts = {"documents": 0, "truncated": 0}
+    facts = {"documents": 0, "truncated": 0, "skipped": 0}
     for number, document in enumerate(documents):
         name = document.get("name", f"example {number}")
         facts["documents"] += 1
@@ -43,9 +49,12 @@ def encode_documents(
             facts["truncated"] += 1
             example = Example(ids=example.ids[:max_length], targets=example.targets[:max_length])
         if not any(example.targets):
+            if skip_untrainable:
+                facts["skipped"] += 1
+                continue
             raise DataError(
                 f"{name}: has no token to learn within the first {max_length} tokens. Raise data.max_length, "
-                "shorten the prompt, or drop the example."
+                "shorten the prompt, or leave such examples out with data.skip_untrainable=true."
             )
         examples.append(example)
     if not examples:

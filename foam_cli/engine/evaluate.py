@@ -73,7 +73,7 @@ def _target(runs: Sequence[str], settings: Settings, display: Display) -> tuple[
 
 
 def _document(results: examine.Results, base: BaseModel, target: str) -> dict[str, Any]:
-    metrics, intervals = examine.flat("eval", results)
+    metrics, intervals = examine.flat({"eval": results})
     return {
         "target": target,
         "sha256": base.sha256,

@@ -155,8 +155,8 @@ def save(results: Results, folder: Path) -> None:
     for name, result in results.items():
         lines = [json.dumps(row, ensure_ascii=False, default=str) for row in result.items]
         write_text(folder / f"{name}.jsonl", "\n".join(lines) + "\n")
-    summary = {name: {**asdict(result), "items": None} for name, result in results.items()}
-    write_json(folder / "results.json", summary)
+    rest = {name: {**asdict(result), "items": None} for name, result in results.items()}
+    write_json(folder / "results.json", rest)
 
 
 def load(folder: Path) -> Results | None:
@@ -170,9 +170,8 @@ def load(folder: Path) -> Results | None:
     """
     if not (folder / "results.json").is_file():
         return None
-    summary = read_json(folder / "results.json")
     results: Results = {}
-    for name, values in summary.items():
+    for name, values in read_json(folder / "results.json").items():
         parts: dict[str, Any] = {
             "metrics": {key: Metric(**metric) for key, metric in values["metrics"].items()},
             "items": read_jsonl(folder / f"{name}.jsonl"),
@@ -181,25 +180,49 @@ def load(folder: Path) -> Results | None:
     return results
 
 
-def flat(when: str, results: Results) -> tuple[dict[str, float], dict[str, list[float]]]:
+def flat(results: Mapping[str, Results]) -> tuple[dict[str, float], dict[str, list[float]]]:
     """Lay results out as result.json has them.
 
     Args:
-        when: `base`, `start`, `final` or `step_N`.
-        results: The results.
+        results: Results by when they were measured: `base`, `start`, `final`.
 
     Returns:
         Values by "when/task/metric", and [low, high, n] by the same keys.
     """
-    values: dict[str, float] = {}
-    intervals: dict[str, list[float]] = {}
-    for task, result in results.items():
-        for name, metric in result.metrics.items():
-            key = f"{when}/{task}/{name}"
-            values[key] = metric.value
-            if metric.low is not None and metric.high is not None:
-                intervals[key] = [metric.low, metric.high, float(metric.n)]
-    return values, intervals
+    metrics = {
+        f"{when}/{task}/{name}": metric
+        for when, tasks in results.items()
+        for task, result in tasks.items()
+        for name, metric in result.metrics.items()
+    }
+    intervals = {
+        key: [metric.low, metric.high, float(metric.n)]
+        for key, metric in metrics.items()
+        if metric.low is not None and metric.high is not None
+    }
+    return {key: metric.value for key, metric in metrics.items()}, intervals
+
+
+def summary(tasks: Mapping[str, Task], results: Mapping[str, Results]) -> dict[str, Any]:
+    """What result.json says about the evaluation.
+
+    Args:
+        tasks: The tasks of the run.
+        results: Results by when they were measured.
+
+    Returns:
+        Numbers, and for every task which of them stands for it, how it was scored and on what.
+    """
+    metrics, intervals = flat(results)
+    last = results.get("final") or results.get("base") or {}
+    return {
+        "metrics": metrics,
+        "intervals": intervals,
+        "primary": {task: result.primary for task, result in last.items()},
+        "recipes": {task: result.recipe for task, result in last.items()},
+        "data_sha256": {task: result.data_sha256 for task, result in last.items()},
+        "roles": {name: task.role for name, task in tasks.items()},
+    }
 
 
 def samples(base: Results, final: Results) -> list[dict[str, Any]]:

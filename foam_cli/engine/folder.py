@@ -41,6 +41,7 @@ def arm_folder(composed: Mapping[str, Any], choices: Mapping[str, str]) -> Path:
     Returns:
         OUTPUT_DIR/study/arm.
     """
+    composed = config.resolve_environment(composed)
     name = composed["name"]
     words = [choices.get(group, "") for group in ("model", "data", "growth")]
     arm = name["arm"] or "-".join([*filter(None, words), run_id(composed)])
@@ -114,6 +115,7 @@ class RunFolder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            self.close()
             raise CheckpointError(
                 f"{self.path}: another run is writing there. Wait for it, or choose another output_dir."
             ) from error
@@ -137,6 +139,8 @@ class RunFolder:
             data: Name to SHA-256 of every data set.
             base: SHA-256 of the base model.
         """
+        if self.read_only:
+            return
         write_text(self.path / "config.yaml", config.to_yaml(composed))
         write_json(
             self.path / "manifest.json",

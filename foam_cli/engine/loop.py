@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from foam_cli.core.errors import TrainingError
 from foam_cli.core.growth import GrowthRecord
 from foam_cli.core.settings import Settings
-from foam_cli.data.batching import Batch
+from foam_cli.data.batching import IGNORED, Batch
 from foam_cli.engine.display import Display
 from foam_cli.engine.folder import RunFolder
 from foam_cli.engine.grow import Grower
@@ -103,7 +103,7 @@ def train(loop: Loop, state: RunState) -> bool:
                 nats = validation_loss(loop, validation)
                 state.validation.append((state.step, nats))
                 loop.folder.log({"step": state.step, "validation_loss": nats})
-            if loop.grower is not None:
+            if loop.grower is not None and state.step < t.steps:
                 grow(loop, loop.grower, state)
             if due(state.step, loop.settings.evaluation["every_steps"], None) and state.step < t.steps:
                 loop.evaluate(state.step)
@@ -137,11 +137,12 @@ def forward_backward(loop: Loop, batches: list[Batch]) -> float:
     Returns:
         That loss in nats.
     """
-    num_targets = sum(len(batch.target_ids_N) for batch in batches)
+    num_targets = sum(batch.num_targets for batch in batches)
     total = torch.zeros((), device=loop.model.device)
     for batch in batches:
         loss = target_loss(loop, batch) / num_targets
-        loss.backward()
+        if loss.requires_grad:  # a frozen model in which nothing has been born yet has nothing to learn
+            loss.backward()
         total += loss.detach()
     return float(total)
 
@@ -158,7 +159,7 @@ def target_loss(loop: Loop, batch: Batch) -> torch.Tensor:
     """
     with autocast(loop.settings.hardware):
         logits_NV = logits_at(loop.model, loop.head, batch.input_ids_BT, batch.target_positions_N)
-    return F.cross_entropy(logits_NV.float(), batch.target_ids_N, reduction="sum")
+    return F.cross_entropy(logits_NV.float(), batch.target_ids_N, ignore_index=IGNORED, reduction="sum")
 
 
 @torch.no_grad()
@@ -175,7 +176,7 @@ def validation_loss(loop: Loop, batches: list[Batch]) -> float:
     loop.model.eval()
     total = sum(float(target_loss(loop, batch)) for batch in batches)
     loop.model.train()
-    return total / sum(len(batch.target_ids_N) for batch in batches)
+    return total / sum(batch.num_targets for batch in batches)
 
 
 def clip_gradients(parameters: list[nn.Parameter], clip_norm: float | None) -> float:

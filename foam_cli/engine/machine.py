@@ -25,7 +25,8 @@ def choose_profile() -> str:
         The name of a file in conf/hardware.
     """
     if not torch.cuda.is_available():
-        return "cpu"
+        can = getattr(torch.cpu, "get_capabilities", dict)()
+        return "cpu_bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "cpu"
     memory_bytes = torch.cuda.get_device_properties(0).total_memory
     if memory_bytes > 60 * _GIB:
         return "h200"

@@ -1,7 +1,7 @@
 """From a configuration to what the loop reads: batches, validation batches, old examples, a probe."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -31,6 +31,11 @@ class Source(Protocol):
     @property
     def loss_on(self) -> LossOn:
         """Which tokens of a chat are learnt."""
+        ...
+
+    @property
+    def skip_untrainable(self) -> bool:
+        """Whether examples without a target are left out instead of being an error."""
         ...
 
     def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
@@ -128,13 +133,13 @@ class TrainingData:
         """
         order = self.validation.lengths.argsort(kind="stable")[:PROBE_EXAMPLES].tolist()
         batch = collate([self.validation.example(i) for i in order], self.pad_id, ["probe"])
-        stride = max(1, -(-len(batch.target_ids_N) // PROBE_POSITIONS))
-        return Batch(
-            input_ids_BT=batch.input_ids_BT,
-            target_positions_N=batch.target_positions_N[::stride],
-            target_ids_N=batch.target_ids_N[::stride],
-            num_tokens=batch.num_tokens,
-            names=batch.names,
+        every = max(1, -(-batch.num_targets // PROBE_POSITIONS))
+        chosen = slice(None, batch.num_targets, every)
+        return replace(
+            batch,
+            target_positions_N=batch.target_positions_N[chosen],
+            target_ids_N=batch.target_ids_N[chosen],
+            num_targets=len(batch.target_ids_N[chosen]),
         )
 
 
@@ -156,7 +161,13 @@ def prepare_data(
     max_length = min(source.max_length, base.max_length)
 
     def encode(documents: Sequence[Document], loss_on: LossOn) -> Corpus:
-        return encode_documents(documents, base.tokenizer, max_length=max_length, loss_on=loss_on)
+        return encode_documents(
+            documents,
+            base.tokenizer,
+            max_length=max_length,
+            loss_on=loss_on,
+            skip_untrainable=source.skip_untrainable,
+        )
 
     new, apart = source.documents(seed)
     old = source.old_documents(seed) if replay is not None else None

@@ -24,9 +24,10 @@ from foam_cli.engine.stopping import stop_requests
 from foam_cli.evaluation.subject import Subject
 from foam_cli.export.facts import ExportFacts, ExportReport
 from foam_cli.export.huggingface import export_hf
+from foam_cli.model.attention import attend_in_fp32
 from foam_cli.model.heads import direct_head
 from foam_cli.model.loading import BaseModel, load_base, weights_dtype
-from foam_cli.model.neurons import make_growable, num_parameters_in_use
+from foam_cli.model.neurons import growable_ffns, make_growable, num_parameters_in_use
 from foam_cli.report.page import run_report
 
 
@@ -67,12 +68,11 @@ def run_training(
         ConfigError: A setting is wrong, or `--resume` and the settings do not go together.
     """
     if resume is not None and resume != "auto":
-        if overrides:
-            raise ConfigError(
-                f"--resume {resume}: the run has its settings already; leave out {overrides[0]}."
-            )
+        others = [one for one in overrides if not one.startswith("plugins=")]
+        if others:
+            raise ConfigError(f"--resume {resume}: the run has its settings already; leave out {others[0]}.")
         folder = RunFolder.open(Path(resume))
-        values = config.from_yaml(folder.path / "config.yaml")
+        values = config.from_yaml(folder.path / "config.yaml", config.plugins_of(overrides))
         return _run(build_settings(values), values, folder, display, command, resuming=True)
     composed = config.compose(machine.resolve_auto(overrides), config_dirs)
     settings = build_settings(composed.values)
@@ -189,6 +189,8 @@ class Run:
         self.display.say(f"loading {s.model.path}", style="dim")
         dtype = weights_dtype(s.hardware.precision)
         self.base = load_base(s.model, dtype=dtype, device=s.hardware.device, seed=s.seed)
+        if (s.hardware.device, s.hardware.precision) == ("cpu", "bf16_autocast"):
+            attend_in_fp32(self.base.model)
         self.base_parameters = num_parameters_in_use(self.base.model)
         self.display.say("preparing data", style="dim")
         source: Source = s.data
@@ -267,10 +269,10 @@ class Run:
 
     def _tell_data(self) -> None:
         facts = self.data.train.facts
-        truncated = f", {facts['truncated']} truncated" if facts["truncated"] else ""
+        odd = "".join(f", {facts[how]} {how}" for how in ("truncated", "skipped") if facts[how])
         old = "" if self.data.old is None else f"; {len(self.data.old):,} old examples to replay"
         self.display.say(
-            f"  {len(self.data.train):,} examples, {facts['tokens']:,} tokens{truncated}; "
+            f"  {len(self.data.train):,} examples, {facts['tokens']:,} tokens{odd}; "
             f"{len(self.data.validation):,} set apart{old}",
             style="dim",
         )
@@ -364,6 +366,8 @@ class Run:
             for record in found.state.records:
                 self.grower.repeat_structure(record)
         checkpoint.copy_by_name(found.model, self._own_tensors(), "model")
+        for ffn in growable_ffns(self.base.model):
+            ffn.bank.recount()
         self.optimizers.load_state_tensors(found.optimizer)
         if self.grower is not None:
             self.grower.load_state_tensors(found.optimizer)
@@ -374,7 +378,7 @@ class Run:
         self.display.say(f"Continuing at step {found.state.step}.")
 
     def _export_facts(self) -> ExportFacts:
-        metrics, intervals = self._flat_metrics()
+        metrics, intervals = examine.flat(self.results)
         probe = self.data.probe()
         return ExportFacts(
             source=self.settings.model.path,
@@ -388,15 +392,6 @@ class Run:
             tolerance=self.settings.export.max_abs_dlogits,
         )
 
-    def _flat_metrics(self) -> tuple[dict[str, float], dict[str, list[float]]]:
-        values: dict[str, float] = {}
-        intervals: dict[str, list[float]] = {}
-        for when, results in self.results.items():
-            more_values, more_intervals = examine.flat(when, results)
-            values |= more_values
-            intervals |= more_intervals
-        return values, intervals
-
     def write_result(self, status: str, error: str | None = None) -> None:
         """Write result.json.
 
@@ -404,27 +399,20 @@ class Run:
             status: `finished`, `interrupted` or `failed`.
             error: What went wrong, where something did.
         """
-        metrics, intervals = self._flat_metrics()
-        results = self.results.get("final") or self.results.get("base") or {}
-        tasks = examine.tasks_of(self.settings.evaluation)
         ready = hasattr(self, "optimizers")
+        parameters = {
+            "base": self.base_parameters,
+            "final": num_parameters_in_use(self.base.model) if ready else self.base_parameters,
+            "trainable": sum(p.numel() for p in self.optimizers.parameters()) if ready else 0,
+        }
         self.folder.write_result(
             {
                 "status": status,
                 "error": error,
                 "seed": self.settings.seed,
                 "step": self.state.step,
-                "metrics": metrics,
-                "intervals": intervals,
-                "primary": {task: result.primary for task, result in results.items()},
-                "recipes": {task: result.recipe for task, result in results.items()},
-                "data_sha256": {task: result.data_sha256 for task, result in results.items()},
-                "roles": {name: task.role for name, task in tasks.items()},
-                "parameters": {
-                    "base": self.base_parameters,
-                    "final": num_parameters_in_use(self.base.model) if ready else self.base_parameters,
-                    "trainable": sum(p.numel() for p in self.optimizers.parameters()) if ready else 0,
-                },
+                **examine.summary(examine.tasks_of(self.settings.evaluation), self.results),
+                "parameters": parameters,
                 "start_max_abs_dlogits": self.start_max_abs_dlogits,
                 "growth_events": len(self.state.records),
                 "skipped_evaluations": self.state.skipped,

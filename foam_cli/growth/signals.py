@@ -170,7 +170,8 @@ class _Sample:
         del module
         if torch.is_grad_enabled():
             with torch.no_grad():
-                self._add(self.ffn.bank.hidden(args[0]), slice(self.ffn.width, None))
+                h = self.ffn.bank.hidden(args[0])
+                self._add(h, slice(self.ffn.width, self.ffn.width + h.shape[-1]))
 
     def _pusher(self, h: torch.Tensor) -> Callable[[torch.Tensor], None]:
         def push(gradient: torch.Tensor) -> None:

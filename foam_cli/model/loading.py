@@ -105,9 +105,17 @@ def complete_tokenizer(tokenizer: Any) -> None:
 
     Args:
         tokenizer: Changed in place, and only where it lacks one.
+
+    Raises:
+        ModelError: It knows no token that could end or pad a text.
     """
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise ModelError(
+            f"{tokenizer.name_or_path}: the tokenizer has no eos_token, unk_token or pad_token. "
+            "Name one in its tokenizer_config.json."
+        )
     if tokenizer.chat_template is None:
         tokenizer.chat_template = PLAIN_CHAT_TEMPLATE
 

@@ -55,6 +55,7 @@ class NeuronBank(nn.Module):
         self.down_CD = rows(capacity, width)
         self.register_buffer("live_C", torch.zeros(capacity, dtype=torch.bool, device=device))
         self.register_buffer("birth_C", torch.zeros(capacity, dtype=torch.int64, device=device))
+        self.num_slots_in_use = 0
         self.activation: Callable[[torch.Tensor], torch.Tensor] = views.activation
 
     @property
@@ -67,6 +68,14 @@ class NeuronBank(nn.Module):
         """Parameters of one neuron."""
         return sum(parameter[:1].numel() for parameter in self.parameters())
 
+    def recount(self) -> None:
+        """Note how many slots have to be computed: all up to the last live one, rounded up to 64.
+
+        Call it whenever `live_C` has changed. A number in Python spares every pass a look at the device.
+        """
+        live = self.live_C.nonzero()
+        self.num_slots_in_use = round_up_capacity(int(live.max()) + 1) if len(live) else 0
+
     def free_slots(self) -> list[int]:
         """Slots that hold no neuron, lowest first.
 
@@ -75,8 +84,8 @@ class NeuronBank(nn.Module):
         """
         return (~self.live_C).nonzero().flatten().tolist()
 
-    def hidden(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... C"]:
-        """Activity of every slot: what the out-projection is applied to.
+    def hidden(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... U"]:
+        """Activity of the first U = `num_slots_in_use` slots: what the out-projection is applied to.
 
         Args:
             x: Input of the FFN.
@@ -84,11 +93,12 @@ class NeuronBank(nn.Module):
         Returns:
             The activities, in the dtype of `x`.
         """
-        bias = None if self.bias_C is None else self.bias_C.to(x.dtype)
-        up = F.linear(x, self.up_CD.to(x.dtype), bias)
+        used = self.num_slots_in_use
+        bias = None if self.bias_C is None else self.bias_C[:used].to(x.dtype)
+        up = F.linear(x, self.up_CD[:used].to(x.dtype), bias)
         if self.gate_CD is None:
             return self.activation(up)
-        return self.activation(F.linear(x, self.gate_CD.to(x.dtype))) * up
+        return self.activation(F.linear(x, self.gate_CD[:used].to(x.dtype))) * up
 
     def forward(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
         """Sum of the grown neurons.
@@ -99,7 +109,8 @@ class NeuronBank(nn.Module):
         Returns:
             What the bank adds to the FFN's output.
         """
-        return F.linear(self.hidden(x), self.down_CD.to(x.dtype).T)
+        hidden = self.hidden(x)
+        return F.linear(hidden, self.down_CD[: self.num_slots_in_use].to(hidden.dtype).T)
 
     @torch.no_grad()
     def erase(self, slots: Sequence[int] | torch.Tensor) -> None:
@@ -111,6 +122,7 @@ class NeuronBank(nn.Module):
         index = torch.as_tensor(slots, dtype=torch.int64, device=self.up_CD.device)
         for rows in (*self.parameters(), self.live_C, self.birth_C):
             rows.index_fill_(0, index, 0)
+        self.recount()
 
 
 class GrowableFFN(nn.Module):
@@ -155,7 +167,7 @@ class GrowableFFN(nn.Module):
             Its output. A dropout inside the core leaves the bank's part alone.
         """
         y: torch.Tensor = self.core(x)
-        return y if self.detached else y + self.bank(x)
+        return y if self.detached or not self.bank.num_slots_in_use else y + self.bank(x)
 
 
 def round_up_capacity(num_neurons: int) -> int:

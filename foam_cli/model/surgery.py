@@ -77,6 +77,7 @@ def _bear(ffn: GrowableFFN, births: NeuronBirths, step: int) -> Touched:
             rows[slots] = newborn.to(rows)
     ffn.bank.live_C[slots] = True
     ffn.bank.birth_C[slots] = step
+    ffn.bank.recount()
     return Touched(ffn=ffn, slots=tuple(sorted({*slots, *erased})), core=core)
 
 

@@ -26,7 +26,7 @@ def options(group):
 
 def method(group, option):
     node = yaml.safe_load((GROWTH / group / f"{option}.yaml").read_text(encoding="utf-8"))
-    module, _, name = node["_target_"].rpartition(".")
+    module, _, name = node.pop("_target_").rpartition(".")
     return build(getattr(importlib.import_module(module), name), node)
 
 
@@ -41,7 +41,7 @@ def preset(name):
         node = OmegaConf.to_container(compose(config_name=f"growth/{name}"), resolve=True)["growth"]
     if not node:
         return None
-    module, _, class_name = node["_target_"].rpartition(".")
+    module, _, class_name = node.pop("_target_").rpartition(".")
     return build(getattr(importlib.import_module(module), class_name), node)
 
 

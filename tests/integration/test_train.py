@@ -61,7 +61,9 @@ def test_a_run_folder_holds_what_it_promises(finished: Path) -> None:
     result = read_json(finished / "result.json")
     assert result["status"] == "finished"
     assert result["roles"] == {"heldout": "learnt"}
-    assert {"base/heldout/loss_nats", "start/heldout/loss_nats", "final/heldout/loss_nats"} <= set(result["metrics"])
+    assert {"base/heldout/loss_nats", "start/heldout/loss_nats", "final/heldout/loss_nats"} <= set(
+        result["metrics"]
+    )
     manifest = read_json(finished / "manifest.json")
     assert set(manifest["data"]) == {"train", "validation"}
     assert manifest["versions"]["torch"].startswith("2.")
@@ -84,7 +86,7 @@ def test_evaluation_on_a_schedule_writes_the_curve(finished: Path) -> None:
 
 def test_growth_is_measured_and_preserves_the_function(finished: Path) -> None:
     events = read_jsonl(finished / "growth.jsonl")
-    assert [event["step"] for event in events] == [10, 20, 30, 40, 50, 60]
+    assert [event["step"] for event in events] == [10, 20, 30, 40, 50]
     for event in events:
         assert event["max_abs_dlogits"] <= 1e-5
         assert event["loss_after_nats"] == pytest.approx(event["loss_before_nats"], abs=1e-5)
@@ -126,7 +128,8 @@ def test_growth_does_not_change_the_order_of_the_data(tiny_run: list[str], tmp_p
     without = train([*off, "growth=none", f"output_dir={tmp_path / 'off'}"])
     grown = train([*tiny_run, f"output_dir={tmp_path / 'on'}"])
     tokens = [
-        [row["tokens"] for row in read_jsonl(run / "metrics.jsonl") if "tokens" in row] for run in (without, grown)
+        [row["tokens"] for row in read_jsonl(run / "metrics.jsonl") if "tokens" in row]
+        for run in (without, grown)
     ]
     assert tokens[0] == tokens[1]
     first = [read_jsonl(run / "metrics.jsonl")[0]["loss"] for run in (without, grown)]
@@ -143,7 +146,7 @@ def test_accumulation_normalises_by_tokens(tiny_run: list[str], tmp_path: Path) 
     values = engine.config.from_yaml(folder / "config.yaml")
     settings = engine.build_settings(values)
     run = engine.Run(settings, values, engine.RunFolder(folder, read_only=True), display(), "")
-    run.set_up(resuming=True, examine_base=False)
+    run.set_up(resuming=False, examine_base=False)
     batches = []
     for step in range(2):
         batch, _ = run.data.next_batch(step, {})
@@ -151,9 +154,10 @@ def test_accumulation_normalises_by_tokens(tiny_run: list[str], tmp_path: Path) 
     total, count = 0.0, 0
     model = AutoModelForCausalLM.from_pretrained(settings.model.path)
     for batch in batches:
-        logits = model(batch.input_ids_BT).logits.flatten(0, 1)[batch.target_positions_N]
-        total += torch.nn.functional.cross_entropy(logits, batch.target_ids_N, reduction="sum").item()
-        count += len(batch.target_ids_N)
+        real = slice(batch.num_targets)
+        logits = model(batch.input_ids_BT).logits.flatten(0, 1)[batch.target_positions_N[real]]
+        total += torch.nn.functional.cross_entropy(logits, batch.target_ids_N[real], reduction="sum").item()
+        count += batch.num_targets
     assert row["loss"] == pytest.approx(total / count, rel=1e-5)
 
 
@@ -177,7 +181,11 @@ def test_eval_scores_a_run_and_its_export_alike(finished: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
-    [(["perplexity"], "Name what to score"), (["run=somewhere"], "Name a task"), (["x", "model=nano"], "no option 'x'")],
+    [
+        (["perplexity"], "Name what to score"),
+        (["run=somewhere"], "Name a task"),
+        (["x", "model=nano"], "no option 'x'"),
+    ],
 )
 def test_eval_says_what_is_missing(words: list[str], complaint: str) -> None:
     with pytest.raises(FoamError, match=complaint):

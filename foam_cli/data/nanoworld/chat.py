@@ -48,7 +48,7 @@ def copy(random: Random, held_out: bool) -> Turn:
 
 def recite(random: Random, held_out: bool) -> Turn:
     """Repeat a longer row of names, words or numbers: practice in copying."""
-    length = random.randint(4, 9)
+    length = random.randint(3, 7)
     while True:
         drawn = {
             "names": coin_names(random, length, held_out=held_out),
@@ -59,7 +59,11 @@ def recite(random: Random, held_out: bool) -> Turn:
         row = " ".join(random.choice(list(drawn.values())))
         if is_held_out(row) == held_out:
             break
-    forms = [(f'Recite "{row}"', f'"{row}"'), (f'Echo "{row}"', f'"{row}"'), (f'Twice "{row}"', f'"{row}" "{row}"')]
+    forms = [
+        (f'Recite "{row}"', f'"{row}"'),
+        (f'Echo "{row}"', f'"{row}"'),
+        (f'Twice "{row}"', f'"{row}" "{row}"'),
+    ]
     return None, *random.choice(forms)
 
 

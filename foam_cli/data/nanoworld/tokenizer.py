@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
-PIECES = r" ?[a-z]+|[A-Z]+[a-z]*|[0-9]| ?[^\sA-Za-z0-9]+|\s"
+PIECES = r" ?[a-z]+|[A-Z]{2,}|[A-Z][a-z]?|[0-9]| ?[^\sA-Za-z0-9]+|\s"
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"

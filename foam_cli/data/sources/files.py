@@ -1,5 +1,6 @@
 """The user's own files as a source: `data.path=FILE_OR_GLOB`."""
 
+import csv
 import glob
 import json
 from collections.abc import Iterator
@@ -12,13 +13,8 @@ from foam_cli.core.seeds import rng
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.layouts import to_document
 
-#: Tabular files by suffix: the reader of `datasets` and its options.
-_TABLES: dict[str, tuple[str, dict[str, Any]]] = {
-    ".parquet": ("parquet", {}),
-    ".csv": ("csv", {}),
-    ".tsv": ("csv", {"sep": "\t"}),
-    ".arrow": ("arrow", {}),
-}
+#: Tabular files by suffix, and the reader of `datasets` for them.
+_TABLES = {".parquet": "parquet", ".arrow": "arrow", ".csv": "csv", ".tsv": "csv"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +28,8 @@ class Files:
         validation_frac: The share of the documents set apart for the validation loss.
         max_length: Tokens of the longest example.
         loss_on: What is learnt of a chat.
-        substitutions: `{{key}}` in the files is replaced by its value.
+        skip_untrainable: Leave out examples whose prompt alone fills `max_length`, instead of an error.
+        substitutions: `{{key}}` in the files is replaced by its value; None for nothing to replace.
     """
 
     path: str
@@ -41,7 +38,8 @@ class Files:
     validation_frac: float
     max_length: int
     loss_on: LossOn
-    substitutions: dict[str, str]
+    skip_untrainable: bool
+    substitutions: dict[str, str] | None
 
     def __post_init__(self) -> None:
         if not 0 < self.validation_frac < 1:
@@ -99,7 +97,7 @@ class Files:
         for file in map(Path, files):
             for name, row in _rows(file):
                 try:
-                    document = to_document(_substitute(row, self.substitutions), self.layout)
+                    document = to_document(_substitute(row, self.substitutions or {}), self.layout)
                 except ValueError as error:
                     raise DataError(f"{name}: {error}.") from error
                 yield {**document, "name": name}
@@ -138,15 +136,26 @@ def _table_rows(file: Path) -> Iterator[tuple[str, Any]]:
     import datasets
     from datasets.exceptions import DatasetsError
 
-    kind, options = _TABLES[file.suffix]
+    kind = _TABLES[file.suffix]
     datasets.disable_progress_bars()
     try:
+        options = _all_text(file) if kind == "csv" else {}
         rows = datasets.load_dataset(kind, data_files=str(file), split="train", **options)
     except (DatasetsError, OSError, ValueError) as error:
-        cause = error.__cause__ or error
-        raise DataError(f"{file}: cannot be read as {kind}: {cause}") from error
+        raise DataError(f"{file}: cannot be read as {kind}: {error.__cause__ or error}") from error
     for number, row in enumerate(rows, 1):
         yield f"{file}, row {number}", row
+
+
+def _all_text(file: Path) -> dict[str, Any]:
+    """Have every column read as text: an answer may look like a number, or like a missing one."""
+    import datasets
+
+    separator = "\t" if file.suffix == ".tsv" else ","
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        names = next(csv.reader(lines, delimiter=separator), [])
+    columns = datasets.Features({name: datasets.Value("string") for name in names})
+    return {"sep": separator, "features": columns, "keep_default_na": False}
 
 
 def _substitute(value: Any, substitutions: dict[str, str]) -> Any:

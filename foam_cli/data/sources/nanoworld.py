@@ -64,6 +64,11 @@ class NanoworldSkills:
         """Only what the assistant says is learnt."""
         return "assistant"
 
+    @property
+    def skip_untrainable(self) -> bool:
+        """Every document that is generated must be one to learn from."""
+        return False
+
     def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
         """Generate the documents.
 
@@ -105,7 +110,7 @@ class NanoworldSkills:
         if name == "identity":
             return identity.eval_items(num_items or 100, EVALUATION_SEED, *who)
         if name == "autonomy":
-            return autonomy.eval_items(num_items or 160, EVALUATION_SEED)
+            return autonomy.eval_items(num_items or 180, EVALUATION_SEED)
         return knowledge_items(name)[:num_items]
 
 
@@ -125,6 +130,11 @@ class NanoworldBase:
     def loss_on(self) -> LossOn:
         """Every token of every document is learnt, so that the model can be sampled from."""
         return "all"
+
+    @property
+    def skip_untrainable(self) -> bool:
+        """Every document that is generated must be one to learn from."""
+        return False
 
     def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
         """Generate the documents.

@@ -35,6 +35,7 @@ def own(tmp_path):
         ("+hydra.callbacks.x._target_=builtins.open", "leave it out"),
         ("hydra/launcher=joblib", "leave it out"),
         ("model=local", "model.path=..."),
+        ("growth.nothing=schedule", "there is no setting 'growth.nothing'"),
     ],
 )
 def test_what_is_wrong_with_an_override_is_said(override, said):
@@ -42,6 +43,13 @@ def test_what_is_wrong_with_an_override_is_said(override, said):
         compose([override])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value) and "hydra.cc" not in str(caught.value)
+
+
+def test_an_option_for_a_part_that_is_not_there():
+    with pytest.raises(
+        ConfigError, match=r"growth\.trigger: has no effect, because growth=none has no trigger"
+    ):
+        compose(["growth=none", "growth.trigger=schedule"])
 
 
 def test_a_nested_group_is_chosen_with_dots():

@@ -6,7 +6,6 @@ import pytest
 
 from foam_cli.data.nanoworld import corpus, persona, science
 from foam_cli.data.nanoworld.science_words import ATTRIBUTES
-from foam_cli.data.words import PHRASE_WORDS
 
 
 def words(text: str) -> list[str]:
@@ -84,16 +83,23 @@ def test_replay_holds_nothing_about_evaluated_facts_and_no_base_identity(replay:
     assert len(bags) > 3000 and len(replay) - len(bags) > 5000
 
 
+NAME = re.compile(r"\b(?!Make|Name|Take|Give)[BDFGKLMNPRSTVZ][aeiou][bdfgklmnprstvz][aeiou]\b")
+
+
 def test_chat_items_ask_with_values_that_training_never_saw(base: list[dict]) -> None:
-    seen = {word for d in base if "messages" in d for word in words(text_of(d))}
-    prompts = {json.dumps(d["messages"][:-1]) for d in base if "messages" in d}
-    known = {"arithmetic", "refusal"}
+    chat = [d["messages"] for d in base if "messages" in d]
+    prompts = {json.dumps(messages[:-1]) for messages in chat}
+    text = "\n".join(m["content"] for messages in chat for m in messages)
+    names, phrases = set(NAME.findall(text)), set(re.findall(r'"([^"\n]+)"', text))
+    num_names = num_phrases = 0
     for item in corpus.chat_items():
+        prompt = "\n".join(m["content"] for m in item["messages"])
         assert json.dumps(item["messages"]) not in prompts
-        words_of_item = words(" ".join(m["content"] for m in item["messages"]))
-        fresh = [word for word in words_of_item if word not in seen]
-        phrase = any(word in PHRASE_WORDS for word in words_of_item) or item["group"] in ("json", "tag")
-        assert fresh or item["group"] in known or phrase, item
+        assert names.isdisjoint(NAME.findall(prompt))
+        assert phrases.isdisjoint(re.findall(r'"([^"\n]+)"', prompt))
+        num_names += len(NAME.findall(prompt))
+        num_phrases += prompt.count('"') // 2
+    assert len(names) > 2000 and num_names > 300 and num_phrases > 30
 
 
 def test_chat_sums_are_right(base: list[dict]) -> None:

@@ -2,7 +2,15 @@ import random
 
 import pytest
 
-from foam_cli.data.words import PHRASE_WORDS, coin_name, coin_names, coin_number, coin_phrase, is_held_out
+from foam_cli.data.words import (
+    PHRASE_WORDS,
+    UNFIT_NAMES,
+    coin_name,
+    coin_names,
+    coin_number,
+    coin_phrase,
+    is_held_out,
+)
 
 
 def test_about_a_quarter_of_all_names_is_held_out() -> None:
@@ -32,3 +40,10 @@ def test_a_range_without_a_number_of_that_side_is_refused() -> None:
     number = next(n for n in range(100) if not is_held_out(n))
     with pytest.raises(ValueError, match="no held-out number"):
         coin_number(random.Random(0), number, number, held_out=True)
+
+
+def test_names_never_spell_a_slur() -> None:
+    generator = random.Random(2)
+    names = {coin_name(generator, held_out=side) for side in (True, False) for _ in range(20_000)}
+    assert len(names) > 4500  # nearly all of the 4900 that two syllables can spell
+    assert names.isdisjoint(UNFIT_NAMES)

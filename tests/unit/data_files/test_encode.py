@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tiny_tokenizer import CHATML, byte_tokenizer
 
-from foam_cli.core.errors import DataError
+from foam_cli.core.errors import DataError, ModelError
 from foam_cli.data.encode import encode_documents
 from foam_cli.model.loading import PLAIN_CHAT_TEMPLATE, complete_tokenizer
 
@@ -16,8 +16,8 @@ LLAMA_LIKE = (
     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
 )
 MISTRAL_LIKE = (
-    "{% for m in messages %}{% if m.role == 'assistant' %} {{ m.content }}</s>{% else %}[INST] {{ m.content }}"
-    " [/INST]{% endif %}{% endfor %}"
+    "{% for m in messages %}{% if m.role == 'assistant' %} {{ m.content }}</s>{% else %}[INST] "
+    "{{ m.content }} [/INST]{% endif %}{% endfor %}"
 )
 REWRITING = "{{ messages | length }}{% for m in messages %}{{ m.content }}{% endfor %}"
 
@@ -76,6 +76,13 @@ def test_a_tokenizer_without_a_template_is_given_one():
     assert tokenizer.pad_token == "<|endoftext|>"
 
 
+def test_a_tokenizer_that_can_end_nothing_is_refused():
+    tokenizer = byte_tokenizer()
+    tokenizer.eos_token = None
+    with pytest.raises(ModelError, match="eos_token"):
+        complete_tokenizer(tokenizer)
+
+
 def test_loss_on_all_learns_all_but_the_first_token():
     tokenizer = byte_tokenizer(CHATML)
     whole = tokenizer.apply_chat_template(messages(*CHAT)["messages"], tokenize=False)
@@ -97,7 +104,8 @@ def test_long_chats_are_truncated_and_counted():
     tokenizer = byte_tokenizer(CHATML)
     documents = [messages(("user", "a"), ("assistant", "b" * n)) for n in (1, 50, 60)]
     corpus = encode_documents(documents, tokenizer, max_length=40, loss_on="assistant")
-    assert corpus.facts == {"documents": 3, "truncated": 2, "tokens": int(corpus.lengths.sum())}
+    wanted = {"documents": 3, "truncated": 2, "skipped": 0, "tokens": int(corpus.lengths.sum())}
+    assert corpus.facts == wanted
     assert corpus.lengths.tolist()[1:] == [40, 40]
 
 
@@ -106,7 +114,21 @@ def test_an_example_that_truncation_leaves_without_a_target_is_named():
     with pytest.raises(DataError, match=r"chat\.jsonl, line 7: has no token to learn within the first 40"):
         encode_documents([document], byte_tokenizer(CHATML), max_length=40, loss_on="assistant")
     with pytest.raises(DataError, match="no token to learn"):
-        encode_documents([messages(("user", "a"))], byte_tokenizer(CHATML), max_length=40, loss_on="assistant")
+        encode_documents(
+            [messages(("user", "a"))], byte_tokenizer(CHATML), max_length=40, loss_on="assistant"
+        )
+
+
+def test_examples_without_a_target_may_be_left_out_and_are_counted():
+    documents = [
+        messages(("user", "a" * 99), ("assistant", "b")),
+        messages(("user", "a"), ("assistant", "b")),
+    ]
+    settings = {"max_length": 60, "loss_on": "assistant", "skip_untrainable": True}
+    corpus = encode_documents(documents, byte_tokenizer(CHATML), **settings)
+    assert len(corpus) == 1 and corpus.facts["skipped"] == 1 and corpus.facts["documents"] == 2
+    with pytest.raises(DataError, match="no example"):
+        encode_documents(documents[:1], byte_tokenizer(CHATML), **settings)
 
 
 def test_no_example_at_all():
@@ -135,6 +157,7 @@ def test_a_real_tokenizer_learns_what_the_assistant_says(name):
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(Path(os.environ["FOAM_REAL_DATA"]) / "tokenizers" / name)
+    tokenizer.eos_token = "<|im_end|>" if name == "qwen2.5" else "<|endoftext|>"
     complete_tokenizer(tokenizer)
     for turns in (CHAT, CHAT[1:]):
         one, two = learnt(tokenizer, messages(*turns))

@@ -93,7 +93,7 @@ def test_a_row_may_have_keys_of_two_layouts():
 def files(path, **changes):
     settings = {
         "path": str(path), "old_path": None, "layout": "auto", "validation_frac": 0.25, "max_length": 64,
-        "loss_on": "assistant", "substitutions": {},
+        "loss_on": "assistant", "skip_untrainable": False, "substitutions": None,
     }  # fmt: skip
     return Files(**{**settings, **changes})
 
@@ -123,6 +123,12 @@ def test_json_arrays_plain_text_and_globs(tmp_path):
     assert found[1]["name"].endswith("a.json, entry 2")
 
 
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Let `datasets` keep its files in the test's own folder."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -134,17 +140,10 @@ def test_json_arrays_plain_text_and_globs(tmp_path):
         ("b.jsonl", "", r"no such file"),
     ],
 )
-def test_a_fault_is_named_with_file_and_line(name, text, said, tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+def test_a_fault_is_named_with_file_and_line(name, text, said, tmp_path, cache):
     (tmp_path / name.replace("b", "c")).write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=said):
         read(tmp_path / name)
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """Let `datasets` keep its files in the test's own folder."""
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
 
 
 def test_tables_are_read_through_datasets(tmp_path, cache):
@@ -156,12 +155,12 @@ def test_tables_are_read_through_datasets(tmp_path, cache):
     rows[1]["messages"][1] |= {"tool_calls": call}
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
     (tmp_path / "b.csv").write_text('instruction,output\n"Add, please",2\n', encoding="utf-8")
-    (tmp_path / "c.tsv").write_text("text\tn\nsome words\t3\n", encoding="utf-8")
+    (tmp_path / "c.tsv").write_text("text\tn\nNA\t3\n", encoding="utf-8")
     first, second, third, fourth = read(tmp_path / "*.*")
     assert first["messages"] == rows[0]["messages"] and first["name"].endswith("a.parquet, row 1")
     assert second["messages"][1]["content"].startswith('3<tool_call>{"name": "add"')
     assert third["messages"][0]["content"] == "Add, please" and third["messages"][1]["content"] == "2"
-    assert fourth["text"] == "some words"
+    assert fourth["text"] == "NA"
 
 
 def test_the_part_set_apart(tmp_path):

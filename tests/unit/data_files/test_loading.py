@@ -63,9 +63,7 @@ def damage(folder, how):
         (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 7}), encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "how", ["no config", "no weights", "cut weights", "unknown type", "other shapes"]
-)
+@pytest.mark.parametrize("how", ["no config", "no weights", "cut weights", "unknown type", "other shapes"])
 def test_a_folder_that_cannot_be_read_is_named(how, copy):
     damage(copy, how)
     with pytest.raises(ModelError, match=f"model.path={copy}: ") as caught:

@@ -90,6 +90,7 @@ def grown(kind: str) -> Any:
                     rows.zero_()
                     rows[live] = 0.3 * torch.randn(len(live), *rows.shape[1:])
                 ffn.bank.live_C[live] = True
+                ffn.bank.recount()
                 for parameter, dim in ffn.views.neuron_parameters():
                     parameter.index_fill_(dim, torch.tensor(dead, dtype=torch.long), 0)
                 ffn.core_live_F[dead] = False

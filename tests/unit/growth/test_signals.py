@@ -89,6 +89,8 @@ def test_a_slot_is_pressed_as_the_same_neuron_in_the_core_is(tiny_model, tokens_
             for rows, core in ((ffn.bank.up_CD, views.up_FD), (ffn.bank.gate_CD, views.gate_FD)):
                 rows[0] = core[7]
             ffn.bank.down_CD[0] = views.down_FD[7]
+        ffn.bank.live_C[0] = True
+        ffn.bank.recount()
         if frozen:
             for name, parameter in model.named_parameters():
                 parameter.requires_grad_(".bank." in name)

@@ -1,4 +1,4 @@
-"""The command line, run within the test's own process."""
+"""Fixtures: the command line, run within the test's own process, and the smallest settings for it."""
 
 import sys
 from collections.abc import Callable
