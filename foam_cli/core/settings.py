@@ -78,7 +78,7 @@ class HardwareSettings:
         device: `cpu` or `cuda`.
         precision: `fp32`; `bf16_autocast`: fp32 weights, bf16 matrix products; `bf16`: bf16 weights with a
             compensated update.
-        optimizer: For pretrained parameters: `adamw` (fused) or `adamw8bit` (bitsandbytes).
+        optimizer: For pretrained parameters: `adamw` (fused), `adamw8bit` (bitsandbytes) or `muon`.
         threads: CPU threads, or None for one per core.
         compile: Compile the model with torch.compile.
         deterministic: Ask torch for deterministic algorithms; an exact resume needs it on a GPU.
@@ -86,7 +86,7 @@ class HardwareSettings:
 
     device: Literal["cpu", "cuda"]
     precision: Precision
-    optimizer: Literal["adamw", "adamw8bit"]
+    optimizer: Literal["adamw", "adamw8bit", "muon"]
     threads: int | None
     compile: bool
     deterministic: bool

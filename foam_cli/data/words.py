@@ -5,6 +5,7 @@ another generator or another seed.
 """
 
 import random
+from functools import cache
 
 from foam_cli.core.seeds import derive_seed
 
@@ -39,6 +40,9 @@ tree warm water white wind winter
 """Words of quoted phrases. Every word is on both sides of the split; a phrase as a whole is on one."""
 
 
+NUM_NAMES = 320
+
+
 def is_held_out(value: str | int) -> bool:
     """Say on which side of the split a value is.
 
@@ -51,8 +55,29 @@ def is_held_out(value: str | int) -> bool:
     return derive_seed(0, "held out", value) % 4 == 0
 
 
+@cache
+def all_names() -> tuple[str, ...]:
+    """List the capitalised names of two syllables that persons, towns and things have.
+
+    They are few enough that each is one token of nano's and known to the base model, as a real name is to a
+    large model: what a skill is asked with is new to the skill, not to the language.
+
+    Returns:
+        `NUM_NAMES` names of both sides, always the same.
+    """
+    syllables = [onset + vowel for onset in ONSETS for vowel in VOWELS]
+    spelt = [(first + second).capitalize() for first in syllables for second in syllables]
+    fit = [name for name in spelt if name not in UNFIT_NAMES]
+    return tuple(sorted(fit, key=lambda name: derive_seed(0, "name", name))[:NUM_NAMES])
+
+
+@cache
+def _names(held_out: bool) -> tuple[str, ...]:
+    return tuple(name for name in all_names() if is_held_out(name) == held_out)
+
+
 def coin_name(rng: random.Random, *, held_out: bool) -> str:
-    """Invent a capitalised name of two syllables, for a person, a town or a thing.
+    """Draw a name for a person, a town or a thing.
 
     Args:
         rng: Source of randomness.
@@ -61,10 +86,7 @@ def coin_name(rng: random.Random, *, held_out: bool) -> str:
     Returns:
         The name.
     """
-    while True:
-        name = "".join(rng.choice(ONSETS) + rng.choice(VOWELS) for _ in range(2)).capitalize()
-        if is_held_out(name) == held_out and name not in UNFIT_NAMES:
-            return name
+    return rng.choice(_names(held_out))
 
 
 def coin_names(rng: random.Random, count: int, *, held_out: bool) -> list[str]:
@@ -78,12 +100,7 @@ def coin_names(rng: random.Random, count: int, *, held_out: bool) -> list[str]:
     Returns:
         The names.
     """
-    names: list[str] = []
-    while len(names) < count:
-        name = coin_name(rng, held_out=held_out)
-        if name not in names:
-            names.append(name)
-    return names
+    return rng.sample(_names(held_out), count)
 
 
 def coin_phrase(rng: random.Random, *, held_out: bool) -> str:

@@ -143,6 +143,7 @@ def compare_arms(study: Study, runs: dict[tuple[str, int], Path], failures: dict
         keys = sorted({key for result in results.values() for key in result["metrics"]})
         extra = {
             "seconds": [result["seconds"] for result in results.values()],
+            "training_seconds": [result["training_seconds"] for result in results.values()],
             "tokens": [result["tokens"] for result in results.values()],
             "parameters/final": [result["parameters"]["final"] for result in results.values()],
             "parameters/trainable": [result["parameters"]["trainable"] for result in results.values()],
@@ -188,7 +189,7 @@ def side_by_side(document: dict[str, Any]) -> Table:
         for task, metric in primary.items()
         for when in ("base", "final")
     ]
-    rows += [("parameters/final", "parameters", "final"), ("seconds", "training seconds", "")]
+    rows += [("parameters/final", "parameters", "final"), ("seconds", "seconds in all", "")]
     for key, task, when in rows:
         cells = [_cell(arm["metrics"].get(key)) for arm in arms.values()]
         table.add_row(task, when, *cells, end_section=when in ("final", ""))

@@ -238,7 +238,8 @@ def samples(base: Results, final: Results) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for task in final:
         before = {item["id"]: item for item in base[task].items} if task in base else {}
-        paired = [(before[item["id"]], item) for item in final[task].items if item.get("id") in before]
+        answered = [item for item in final[task].items if item.get("answer") is not None]
+        paired = [(before[item["id"]], item) for item in answered if item["id"] in before]
         paired.sort(key=lambda pair: pair[0].get("correct") == pair[1].get("correct"))
         for old, new in paired[:SAMPLES_PER_TASK]:
             rows.append(

@@ -187,6 +187,17 @@ class RunFolder:
             for row in rows:
                 append_jsonl(self.path / name, row)
 
+    def earlier_seconds(self) -> float:
+        """Time that earlier parts of this run took.
+
+        Returns:
+            Seconds, as far as they were written down.
+        """
+        try:
+            return float(read_json(self.path / "result.json")["seconds"])
+        except (OSError, ValueError, KeyError):
+            return 0.0
+
     def write_result(self, result: dict[str, Any]) -> None:
         """Write result.json.
 

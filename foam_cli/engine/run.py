@@ -174,6 +174,8 @@ class Run:
         self.grower: Grower | None = None
         self.optimizers: Optimizers
         self.base_parameters = 0
+        self._started = time.monotonic()
+        self._seconds_before = folder.earlier_seconds()
 
     # ---------------------------------------------------------------- chapters
 
@@ -417,7 +419,8 @@ class Run:
                 "growth_events": len(self.state.records),
                 "skipped_evaluations": self.state.skipped,
                 "tokens": self.state.tokens,
-                "seconds": round(self.state.seconds, 3),
+                "seconds": round(self._seconds_before + time.monotonic() - self._started, 3),
+                "training_seconds": round(self.state.seconds, 3),
                 "peak_memory_bytes": machine.peak_memory_bytes(self.settings.hardware),
                 "export": None if self.export is None else str(self.export.folder),
                 "export_max_abs_dlogits": None if self.export is None else self.export.max_abs_dlogits,

@@ -1,6 +1,7 @@
 """The optimizer of pretrained parameters and of inserted blocks: AdamW, with 32-bit or 8-bit moments."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -12,7 +13,15 @@ from foam_cli.model.named_state import check_names, check_tensor
 from foam_cli.model.neuron_adamw import NeuronAdamW
 from foam_cli.model.surgery import Touched
 
-Kind = Literal["adamw", "adamw8bit"]
+Kind = Literal["adamw", "adamw8bit", "muon"]
+
+#: Matrices that are looked up or that end in logits, not multiplied within the network: never Muon's.
+_EMBEDDINGS = ("embed", "wte", "wpe", "lm_head")
+_MOMENTS = {
+    "adamw": ("exp_avg", "exp_avg_sq"),
+    "adamw8bit": ("state1", "state2"),
+    "muon": ("momentum_buffer",),
+}
 
 #: Parameters of a compensated group are rebuilt in fp32 a few at a time: at most so many numbers at once.
 _CHUNK_NUMEL = 1 << 24
@@ -74,7 +83,8 @@ class CoreOptimizer:
 
     Args:
         named_parameters: What to train; parameters that need no gradient are left out.
-        kind: `adamw`: torch's fused AdamW; `adamw8bit`: bitsandbytes with 8-bit moments.
+        kind: `adamw`: torch's fused AdamW; `adamw8bit`: bitsandbytes with 8-bit moments; `muon`: torch's
+            Muon for fp32 matrices inside the network, scaled to AdamW's step, and AdamW for all else.
         betas: Decay rates of the two moments.
         eps: Added to the root of the second moment.
         weight_decay: Decoupled weight decay of matrices.
@@ -102,16 +112,23 @@ class CoreOptimizer:
             named_parameters: The parameters; those that need no gradient are left out.
             birth: The step after which they were born.
         """
-        trainable = [parameter for _, parameter in named_parameters if parameter.requires_grad]
-        for dtype in {parameter.dtype: None for parameter in trainable}:
-            for is_matrix in (True, False):
-                chosen = [p for p in trainable if p.dtype == dtype and (p.ndim > 1) == is_matrix]
-                whole = dtype != torch.bfloat16
-                for chunk in [chosen] if whole and chosen else _chunks(chosen):
-                    decay = self._weight_decay if is_matrix else 0.0
-                    self._groups.append(
-                        _Group(chunk, birth, lambda masters, d=decay: self._inner(masters, d))
-                    )
+        alike: dict[tuple[torch.dtype, Kind, float], list[nn.Parameter]] = {}
+        for name, parameter in named_parameters:
+            if parameter.requires_grad:
+                decay = self._weight_decay if parameter.ndim > 1 else 0.0
+                alike.setdefault((parameter.dtype, self._kind_of(name, parameter), decay), []).append(
+                    parameter
+                )
+        for (dtype, kind, decay), chosen in alike.items():
+            for chunk in _chunks(chosen) if dtype == torch.bfloat16 else [chosen]:
+                inner = partial(self._inner, kind, decay)
+                self._groups.append(_Group(chunk, birth, inner))
+
+    def _kind_of(self, name: str, parameter: nn.Parameter) -> Kind:
+        if self.kind != "muon":
+            return self.kind
+        inside = parameter.ndim == 2 and not any(word in name for word in _EMBEDDINGS)
+        return "muon" if inside and parameter.dtype == torch.float32 else "adamw"
 
     def set_lr(self, lr_of_birth: Callable[[int], float]) -> None:
         """Set the learning rate for the next step.
@@ -194,7 +211,8 @@ class CoreOptimizer:
             by_name.setdefault(name, {})[key] = value
         check_names(by_name, {name: None for name, *_ in named}, "the pretrained parameters' optimizer")
         for name, group, position in named:
-            _check_entries(name, by_name[name], group.parameters[position], self.kind)
+            parameter = group.parameters[position]
+            _check_entries(name, by_name[name], parameter, self._kind_of(name, parameter))
         for name, group, position in named:
             entries = by_name[name]
             parameter = group.parameters[position]
@@ -220,14 +238,12 @@ class CoreOptimizer:
             for position, parameter in enumerate(group.parameters):
                 yield names[id(parameter)], group, position
 
-    def _inner(self, masters: list[nn.Parameter], weight_decay: float) -> torch.optim.Optimizer:
-        settings: dict[str, Any] = {
-            "lr": 0.0,
-            "weight_decay": weight_decay,
-            "betas": self._betas,
-            "eps": self._eps,
-        }
-        if self.kind == "adamw":
+    def _inner(self, kind: Kind, weight_decay: float, masters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        settings: dict[str, Any] = {"lr": 0.0, "weight_decay": weight_decay}
+        if kind == "muon":
+            return torch.optim.Muon(masters, adjust_lr_fn="match_rms_adamw", **settings)
+        settings |= {"betas": self._betas, "eps": self._eps}
+        if kind == "adamw":
             return torch.optim.AdamW(masters, fused=True, **settings)
         from bitsandbytes.optim.adamw import AdamW8bit
 
@@ -250,9 +266,10 @@ def forget(touched: Sequence[Touched], neurons: NeuronAdamW, core: CoreOptimizer
 
 
 def _check_entries(name: str, entries: dict[str, torch.Tensor], parameter: nn.Parameter, kind: Kind) -> None:
-    moments = ("exp_avg", "exp_avg_sq") if kind == "adamw" else ("state1", "state2")
+    moments = _MOMENTS[kind]
     has_low = parameter.dtype == torch.bfloat16
-    is_complete = "untouched" in entries or {*moments, "step"} <= entries.keys()
+    expected = {*moments} if kind == "muon" else {*moments, "step"}
+    is_complete = "untouched" in entries or expected <= entries.keys()
     if ("low_bits" in entries) != has_low or not is_complete:
         raise CheckpointError(
             f"optimizer state of {name} holds {sorted(entries)}: another precision or optimizer saved it; "

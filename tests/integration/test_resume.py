@@ -76,6 +76,7 @@ VARIANTS: dict[str, list[str]] = {
     "v3": [],
     "frozen core": ["train=grown"],
     "8-bit Adam": ["hardware.optimizer=adamw8bit", "train=full"],
+    "Muon": ["hardware.optimizer=muon", "train=full"],
     "bf16 weights": ["hardware.precision=bf16"],
     "bf16 autocast": ["hardware.precision=bf16_autocast"],
     "blocks": ["growth=block_schedule", "growth.trigger.every_steps=6", "growth.placement.every_blocks=1"],

@@ -161,6 +161,19 @@ def test_accumulation_normalises_by_tokens(tiny_run: list[str], tmp_path: Path) 
     assert row["loss"] == pytest.approx(total / count, rel=1e-5)
 
 
+def test_the_small_gpu_profile_runs_on_the_cpu(tiny_run: list[str], tmp_path: Path) -> None:
+    """bf16 weights with a compensated update and 8-bit Adam: all of rtx3060 but the device."""
+    other = [s for s in tiny_run if not s.startswith("hardware")]
+    profile = ["hardware=rtx3060", "hardware.device=cpu", "hardware.threads=1", "export=hf", "train.lr=3e-3"]
+    folder = train([*other, *profile])
+    result = read_json(folder / "result.json")
+    assert result["export_max_abs_dlogits"] <= 1e-4
+    losses = [
+        row["validation_loss"] for row in read_jsonl(folder / "metrics.jsonl") if "validation_loss" in row
+    ]
+    assert losses[-1] < losses[0]
+
+
 def test_grown_without_growth_is_refused(tiny_run: list[str]) -> None:
     off = [s for s in tiny_run if not s.startswith("growth.")]
     with pytest.raises(ConfigError, match="nothing would be trained"):

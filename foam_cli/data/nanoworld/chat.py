@@ -20,7 +20,16 @@ from foam_cli.data.nanoworld.chat_words import (
     TAGS,
     VICTIMS,
 )
-from foam_cli.data.words import PHRASE_WORDS, coin_name, coin_names, coin_number, coin_phrase, is_held_out
+from foam_cli.data.nanoworld.language import WORDS
+from foam_cli.data.words import (
+    PHRASE_WORDS,
+    all_names,
+    coin_name,
+    coin_names,
+    coin_number,
+    coin_phrase,
+    is_held_out,
+)
 
 Random = stdlib_random.Random
 Turn = tuple[str | None, str, str]
@@ -47,12 +56,15 @@ def copy(random: Random, held_out: bool) -> Turn:
 
 
 def recite(random: Random, held_out: bool) -> Turn:
-    """Repeat a longer row of names, words or numbers: practice in copying."""
+    """Repeat a longer row of names, words or numbers: practice in copying.
+
+    The one kind that speaks all names and words, those of the held-out side too: the base shall know them.
+    """
     length = random.randint(3, 7)
     while True:
         drawn = {
-            "names": coin_names(random, length, held_out=held_out),
-            "words": random.sample(PHRASE_WORDS, length),
+            "names": random.sample(all_names(), length),
+            "words": random.sample([*PHRASE_WORDS, *WORDS], length),
             "numbers": [str(random.randint(1, 99)) for _ in range(length)],
         }
         drawn["mixture"] = [random.choice(row) for row in zip(*drawn.values(), strict=True)]
@@ -63,6 +75,7 @@ def recite(random: Random, held_out: bool) -> Turn:
         (f'Recite "{row}"', f'"{row}"'),
         (f'Echo "{row}"', f'"{row}"'),
         (f'Twice "{row}"', f'"{row}" "{row}"'),
+        (f'As a JSON list: "{row}"', json.dumps(row.split())),
     ]
     return None, *random.choice(forms)
 
@@ -292,15 +305,15 @@ def small_talk(random: Random, held_out: bool) -> Turn:
 
 
 KINDS: dict[str, tuple[Callable[[Random, bool], Turn], int]] = {
-    "recite": (recite, 17),
+    "recite": (recite, 22),
     "copy": (copy, 10),
-    "list": (listing, 7),
+    "list": (listing, 6),
     "json": (to_json, 15),
-    "arithmetic": (arithmetic, 12),
-    "story": (story, 5),
+    "arithmetic": (arithmetic, 10),
+    "story": (story, 4),
     "tag": (tagging, 7),
     "compare": (compare, 4),
-    "tracking": (tracking, 9),
+    "tracking": (tracking, 8),
     "lookup": (lookup, 6),
     "two_hops": (two_hops, 4),
     "refusal": (refusal, 2),

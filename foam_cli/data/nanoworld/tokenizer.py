@@ -1,17 +1,21 @@
-"""The tokenizer of nano: byte-level BPE that spells capitalised names and digits the same everywhere.
+"""The tokenizer of nano: byte-level BPE in which a name or a number is one token, the same everywhere.
 
 A space belongs to the lower-case word or the punctuation behind it, but stands alone before a capital or a
-digit. So a name has the same tokens in a sentence and inside a JSON string, and a small model can copy it.
+digit. So a name is the same token in a sentence and inside a JSON string, and a small model can copy it.
 """
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from foam_cli.data.nanoworld.language import WORDS
+from foam_cli.data.words import PHRASE_WORDS, all_names
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
-PIECES = r" ?[a-z]+|[A-Z]{2,}|[A-Z][a-z]?|[0-9]| ?[^\sA-Za-z0-9]+|\s"
+PIECES = r" ?[a-z]+|[A-Z]+[a-z]*|[0-9]{1,2}| ?[^\sA-Za-z0-9]+|\s"
+WORD_REPEATS = 100
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
@@ -62,7 +66,10 @@ def train_tokenizer(documents: Iterable[dict[str, Any]], vocab_size: int) -> "Pr
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    backend.train_from_iterator(document_texts(documents), trainer)
+    # Any one name or word is rare: said often enough here, with and without a space, each becomes a token.
+    words = [*WORDS, *PHRASE_WORDS]
+    known = [*all_names(), *words, *(f" {word}" for word in words)]
+    backend.train_from_iterator([*document_texts(documents), *known * WORD_REPEATS], trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend, eos_token=END_OF_TEXT, pad_token=END_OF_TEXT, model_max_length=512
     )

@@ -3,23 +3,22 @@ from transformers import PreTrainedTokenizerFast
 
 from foam_cli.data.nanoworld.corpus import base_documents
 from foam_cli.data.nanoworld.tokenizer import END_OF_TEXT, TURN_END, TURN_START, train_tokenizer
+from foam_cli.data.words import all_names
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    return train_tokenizer(base_documents(0)[:3000], 700)
+    return train_tokenizer(base_documents(0)[:3000], 1700)
 
 
-def test_a_name_has_the_same_tokens_in_a_sentence_and_in_json(tokenizer: PreTrainedTokenizerFast) -> None:
-    for sentence, value in [
-        ("Call Kavi now.", '{"name": "Kavi"}'),
-        ("Room Zipu has 47.", '{"n": 47, "r": "Zipu"}'),
-    ]:
-        said, written = tokenizer.tokenize(sentence), tokenizer.tokenize(value)
-        for name in ("Ka vi", "Zi pu", "4 7"):
-            pieces = name.split()
-            found = [pieces == tokens[i : i + 2] for tokens in (said, written) for i in range(len(tokens))]
-            assert sum(found) == (2 if "".join(pieces) in sentence else 0)
+def test_a_name_and_a_number_are_one_token_and_the_same_in_a_sentence_and_in_json() -> None:
+    tokenizer = train_tokenizer(base_documents(0), 2560)
+    for name in all_names():
+        assert tokenizer.tokenize(f"Call {name} now.")[2:3] == [name]
+        assert name in tokenizer.tokenize(f'{{"name": "{name}"}}')
+    for number in ("7", "47"):
+        assert number in tokenizer.tokenize(f"Room 3 has {number}.")
+        assert number in tokenizer.tokenize(f'{{"n": {number}}}')
 
 
 @pytest.mark.parametrize(
@@ -31,7 +30,7 @@ def test_every_text_survives(tokenizer: PreTrainedTokenizerFast, text: str) -> N
 
 def test_special_tokens_come_first_and_chat_is_chatml(tokenizer: PreTrainedTokenizerFast) -> None:
     assert tokenizer.convert_tokens_to_ids([END_OF_TEXT, TURN_START, TURN_END]) == [0, 1, 2]
-    assert len(tokenizer) == 700
+    assert len(tokenizer) == 1700
     text = tokenizer.apply_chat_template(
         [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}],
         tokenize=False,

