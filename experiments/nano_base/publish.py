@@ -3,7 +3,8 @@
     python experiments/nano_base/publish.py RUN_DIR
 
 The weights are rounded to bf16, which halves the file; the scores written beside them are those of the
-rounded weights. The tokenizer and the shape in foam_cli/assets/nano are left as they are: the run was made with them.
+rounded weights. The tokenizer and the shape in foam_cli/assets/nano are left as they are: the run was made
+with them.
 """
 
 import json
