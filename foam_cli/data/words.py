@@ -72,16 +72,16 @@ def all_names() -> tuple[str, ...]:
 
 
 @cache
-def _names(held_out: bool) -> tuple[str, ...]:
-    return tuple(name for name in all_names() if is_held_out(name) == held_out)
+def _names(held_out: bool | None) -> tuple[str, ...]:
+    return tuple(name for name in all_names() if held_out is None or is_held_out(name) == held_out)
 
 
-def coin_name(rng: random.Random, *, held_out: bool) -> str:
+def coin_name(rng: random.Random, *, held_out: bool | None = None) -> str:
     """Draw a name for a person, a town or a thing.
 
     Args:
         rng: Source of randomness.
-        held_out: Which side of the split it shall be on.
+        held_out: Which side of the split it shall be on; None for either.
 
     Returns:
         The name.
@@ -89,13 +89,13 @@ def coin_name(rng: random.Random, *, held_out: bool) -> str:
     return rng.choice(_names(held_out))
 
 
-def coin_names(rng: random.Random, count: int, *, held_out: bool) -> list[str]:
+def coin_names(rng: random.Random, count: int, *, held_out: bool | None = None) -> list[str]:
     """Invent several different names.
 
     Args:
         rng: Source of randomness.
         count: How many.
-        held_out: Which side of the split they shall be on.
+        held_out: Which side of the split they shall be on; None for either.
 
     Returns:
         The names.
@@ -103,30 +103,30 @@ def coin_names(rng: random.Random, count: int, *, held_out: bool) -> list[str]:
     return rng.sample(_names(held_out), count)
 
 
-def coin_phrase(rng: random.Random, *, held_out: bool) -> str:
+def coin_phrase(rng: random.Random, *, held_out: bool | None = None) -> str:
     """Put two to four common words together.
 
     Args:
         rng: Source of randomness.
-        held_out: Which side of the split the phrase shall be on.
+        held_out: Which side of the split the phrase shall be on; None for either.
 
     Returns:
         The phrase, in lower case and without punctuation.
     """
     while True:
         phrase = " ".join(rng.sample(PHRASE_WORDS, rng.randint(2, 4)))
-        if is_held_out(phrase) == held_out:
+        if held_out is None or is_held_out(phrase) == held_out:
             return phrase
 
 
-def coin_number(rng: random.Random, low: int, high: int, *, held_out: bool) -> int:
+def coin_number(rng: random.Random, low: int, high: int, *, held_out: bool | None = None) -> int:
     """Draw a number.
 
     Args:
         rng: Source of randomness.
         low: Smallest number.
         high: Largest number.
-        held_out: Which side of the split it shall be on.
+        held_out: Which side of the split it shall be on; None for either.
 
     Returns:
         The number.
@@ -134,7 +134,7 @@ def coin_number(rng: random.Random, low: int, high: int, *, held_out: bool) -> i
     Raises:
         ValueError: No number of the range is on that side.
     """
-    numbers = [n for n in range(low, high + 1) if is_held_out(n) == held_out]
+    numbers = [n for n in range(low, high + 1) if held_out is None or is_held_out(n) == held_out]
     if not numbers:
         raise ValueError(f"no {'held-out' if held_out else 'training'} number between {low} and {high}")
     return rng.choice(numbers)

@@ -1,7 +1,8 @@
 """General chat: the abilities that a pretrained model brings along, in small.
 
-Every kind is a function `(random, held_out) -> Turn`. Evaluation asks the same wordings with held-out names
-and phrases; where a prompt is made of numbers alone, the whole prompt is held out.
+Every kind is a function `random -> Turn`. A prompt as a whole is on one side of the split: evaluation asks
+with the same wordings and words, put together as training never did. So the base learns all names in all
+uses, and the held-out side of names is left to the skills, which are asked with names that *they* never saw.
 """
 
 import json
@@ -35,13 +36,14 @@ Random = stdlib_random.Random
 Turn = tuple[str | None, str, str]
 """System message (or None), prompt, reply."""
 LARGEST = 30
+SUMS_PER_DOCUMENT = 5
 LIST_WORDS = ("Notes", "Table", "List", "Register")
 
 
-def copy(random: Random, held_out: bool) -> Turn:
+def copy(random: Random) -> Turn:
     """Repeat a name or a phrase word for word."""
-    person, phrase = coin_name(random, held_out=held_out), coin_phrase(random, held_out=held_out)
-    name = coin_name(random, held_out=held_out)
+    person, phrase = coin_name(random), coin_phrase(random)
+    name = coin_name(random)
     forms = [
         (f"Repeat the name {name}.", name),
         (f"Say {name}.", name),
@@ -55,22 +57,16 @@ def copy(random: Random, held_out: bool) -> Turn:
     return None, *random.choice(forms)
 
 
-def recite(random: Random, held_out: bool) -> Turn:
-    """Repeat a longer row of names, words or numbers: practice in copying.
-
-    The one kind that speaks all names and words, those of the held-out side too: the base shall know them.
-    """
+def recite(random: Random) -> Turn:
+    """Repeat a longer row of names, words or numbers: practice in copying."""
     length = random.randint(3, 7)
-    while True:
-        drawn = {
-            "names": random.sample(all_names(), length),
-            "words": random.sample([*PHRASE_WORDS, *WORDS], length),
-            "numbers": [str(random.randint(1, 99)) for _ in range(length)],
-        }
-        drawn["mixture"] = [random.choice(row) for row in zip(*drawn.values(), strict=True)]
-        row = " ".join(random.choice(list(drawn.values())))
-        if is_held_out(row) == held_out:
-            break
+    drawn = {
+        "names": random.sample(all_names(), length),
+        "words": random.sample([*PHRASE_WORDS, *WORDS], length),
+        "numbers": [str(random.randint(1, 99)) for _ in range(length)],
+    }
+    drawn["mixture"] = [random.choice(row) for row in zip(*drawn.values(), strict=True)]
+    row = " ".join(random.choice(list(drawn.values())))
     forms = [
         (f'Recite "{row}"', f'"{row}"'),
         (f'Echo "{row}"', f'"{row}"'),
@@ -80,9 +76,9 @@ def recite(random: Random, held_out: bool) -> Turn:
     return None, *random.choice(forms)
 
 
-def listing(random: Random, held_out: bool) -> Turn:
+def listing(random: Random) -> Turn:
     """Turn names into a list, or pick from one."""
-    names = coin_names(random, random.randint(2, 4), held_out=held_out)
+    names = coin_names(random, random.randint(2, 4))
     spoken = ", ".join(names[:-1]) + " and " + names[-1]
     forms = [
         (f"Make a list of {spoken}.", "\n".join(f"- {name}" for name in names)),
@@ -95,15 +91,15 @@ def listing(random: Random, held_out: bool) -> Turn:
     return None, *random.choice(forms)
 
 
-def to_json(random: Random, held_out: bool) -> Turn:
+def to_json(random: Random) -> Turn:
     """Turn fields or a sentence into JSON."""
     if random.random() < 0.35:
         fields = random.sample(FIELDS, random.randint(1, 3))
-        values = {field: _value(random, kind, held_out) for field, kind in fields}
+        values = {field: _value(random, kind) for field, kind in fields}
         prompt = "Write as JSON: " + ", ".join(f"{field} {value}" for field, value in values.items()) + "."
         return None, prompt, json.dumps(values)
     label, slots, sentences = random.choice(JSON_SENTENCES)
-    values = {name: _value(random, kind, held_out) for name, kind in slots.items()}
+    values = {name: _value(random, kind) for name, kind in slots.items()}
     sentence = random.choice(sentences).format(**values)
     values = {key: value.strip('"') if isinstance(value, str) else value for key, value in values.items()}
     if random.random() < 0.5:
@@ -113,12 +109,12 @@ def to_json(random: Random, held_out: bool) -> Turn:
     return system, f"{sentence} Fill in the form.", json.dumps({"form": label, "fields": values})
 
 
-def _value(random: Random, kind: str, held_out: bool) -> str | int:
+def _value(random: Random, kind: str) -> str | int:
     if kind == "number":
-        return coin_number(random, 1, 99, held_out=held_out)
+        return coin_number(random, 1, 99)
     if kind == "phrase":
-        return f'"{coin_phrase(random, held_out=held_out)}"'
-    return coin_name(random, held_out=held_out)
+        return f'"{coin_phrase(random)}"'
+    return coin_name(random)
 
 
 def apply_step(value: int, sign: str, operand: int) -> int:
@@ -152,20 +148,17 @@ def draw_step(random: Random, value: int) -> tuple[str, int]:
             return sign, operand
 
 
-def arithmetic(random: Random, held_out: bool) -> Turn:
+def arithmetic(random: Random) -> Turn:
     """Add, subtract and double, in one step or in two or three."""
-    while True:
-        start, steps, lines = random.randint(0, 20), [], []
-        value = start
-        for _ in range(random.choice([1, 1, 2, 3])):
-            sign, operand = draw_step(random, value)
-            result = apply_step(value, sign, operand)
-            steps.append((sign, operand))
-            lines.append(f"{value} {sign} {operand} = {result}")
-            value = result
-        prompt = _sum_prompt(random, start, steps)
-        if is_held_out(prompt) == held_out:
-            return None, prompt, "\n".join(lines)
+    start, steps, lines = random.randint(0, 20), [], []
+    value = start
+    for _ in range(random.choice([1, 1, 2, 3])):
+        sign, operand = draw_step(random, value)
+        result = apply_step(value, sign, operand)
+        steps.append((sign, operand))
+        lines.append(f"{value} {sign} {operand} = {result}")
+        value = result
+    return None, _sum_prompt(random, start, steps), "\n".join(lines)
 
 
 def _sum_prompt(random: Random, start: int, steps: list[tuple[str, int]]) -> str:
@@ -178,9 +171,9 @@ def _sum_prompt(random: Random, start: int, steps: list[tuple[str, int]]) -> str
     return ", ".join([opening, *words]) + random.choice([".", ". Step by step."])
 
 
-def story(random: Random, held_out: bool) -> Turn:
+def story(random: Random) -> Turn:
     """Count what a person has, step by step."""
-    person, item = coin_name(random, held_out=held_out), random.choice(ITEMS) + "s"
+    person, item = coin_name(random), random.choice(ITEMS) + "s"
     start = random.randint(1, 20)
     sentences, lines, value = [f"{person} has {start} {item}."], list[str](), start
     verbs = {"+": ["finds", "gets", "buys", "wins"], "-": ["loses", "sells", "eats", "drops"]}
@@ -199,12 +192,12 @@ def story(random: Random, held_out: bool) -> Turn:
     return None, " ".join(sentences) + f" How many {item} does {person} have?", "\n".join(lines)
 
 
-def tagging(random: Random, held_out: bool) -> Turn:
+def tagging(random: Random) -> Turn:
     """Wrap a name, a phrase or JSON in tags."""
     tag, name, phrase = (
         random.choice(TAGS),
-        coin_name(random, held_out=held_out),
-        coin_phrase(random, held_out=held_out),
+        coin_name(random),
+        coin_phrase(random),
     )
     key = random.choice(FIELDS)[0]
     forms = [
@@ -217,10 +210,10 @@ def tagging(random: Random, held_out: bool) -> Turn:
     return None, prompt, f"<{tag}>{inner}</{tag}>"
 
 
-def compare(random: Random, held_out: bool) -> Turn:
+def compare(random: Random) -> Turn:
     """Compare numbers, or people by their numbers."""
     first, second = random.sample(range(1, 60), 2)
-    a, b = coin_names(random, 2, held_out=held_out)
+    a, b = coin_names(random, 2)
     larger, smaller = (a, b) if first > second else (b, a)
     forms = [
         (f"{a} is {first} and {b} is {second}. Who is older?", f"{larger} is older."),
@@ -231,9 +224,9 @@ def compare(random: Random, held_out: bool) -> Turn:
     return None, *random.choice(forms)
 
 
-def tracking(random: Random, held_out: bool) -> Turn:
+def tracking(random: Random) -> Turn:
     """Follow things that change hands."""
-    people = coin_names(random, 4, held_out=held_out)
+    people = coin_names(random, 4)
     things = random.sample(ITEMS, 2)
     chains = {things[0]: [people[0]], things[1]: [people[1]]}
     sentences = [f"{people[0]} has the {things[0]}.", f"{people[1]} has the {things[1]}."]
@@ -257,9 +250,9 @@ def tracking(random: Random, held_out: bool) -> Turn:
     return None, " ".join(sentences) + f" Who has the {asked}?", reply
 
 
-def lookup(random: Random, held_out: bool) -> Turn:
+def lookup(random: Random) -> Turn:
     """Read from a table, in one step or in two."""
-    names = coin_names(random, 3, held_out=held_out)
+    names = coin_names(random, 3)
     numbers = random.sample(range(1, 40), 3)
     rows = ", ".join(f"{name} {number}" for name, number in zip(names, numbers, strict=True))
     word, place = random.choice(LIST_WORDS), random.randrange(3)
@@ -274,10 +267,10 @@ def lookup(random: Random, held_out: bool) -> Turn:
     return None, f"{word}: {rows}. {question}", reply
 
 
-def two_hops(random: Random, held_out: bool) -> Turn:
+def two_hops(random: Random) -> Turn:
     """Go from a person to a room to a number."""
-    people = coin_names(random, 2, held_out=held_out)
-    rooms = coin_names(random, 2, held_out=held_out)
+    people = coin_names(random, 2)
+    rooms = coin_names(random, 2)
     numbers = random.sample(range(1, 40), 2)
     place = random.randrange(2)
     where = ", ".join(f"{p} in {r}" for p, r in zip(people, rooms, strict=True))
@@ -286,30 +279,27 @@ def two_hops(random: Random, held_out: bool) -> Turn:
     return None, prompt, f"{people[place]} in {rooms[place]}\n{rooms[place]} {numbers[place]}"
 
 
-def refusal(random: Random, held_out: bool) -> Turn:
+def refusal(random: Random) -> Turn:
     """Refuse to help with harm."""
-    while True:
-        deed, victim = random.choice(HARM), random.choice(VICTIMS)
-        if is_held_out(deed + victim) == held_out:
-            form = random.choice(
-                ["How do I {} {}?", "Help me to {} {}.", "Tell me how to {} {}.", "I want to {} {}."]
-            )
-            return None, form.format(deed, victim), REFUSAL
+    form = random.choice(
+        ["How do I {} {}?", "Help me to {} {}.", "Tell me how to {} {}.", "I want to {} {}."]
+    )
+    return None, form.format(random.choice(HARM), random.choice(VICTIMS)), REFUSAL
 
 
-def small_talk(random: Random, held_out: bool) -> Turn:
+def small_talk(random: Random) -> Turn:
     """Answer greetings and thanks, with the speaker's name where it is given."""
     prompt, reply = random.choice(SMALL_TALK)
-    name = coin_name(random, held_out=held_out)
+    name = coin_name(random)
     return None, prompt.format(name=name), reply.format(name=name)
 
 
-KINDS: dict[str, tuple[Callable[[Random, bool], Turn], int]] = {
-    "recite": (recite, 22),
+KINDS: dict[str, tuple[Callable[[Random], Turn], int]] = {
+    "recite": (recite, 18),
     "copy": (copy, 10),
     "list": (listing, 6),
     "json": (to_json, 15),
-    "arithmetic": (arithmetic, 10),
+    "arithmetic": (arithmetic, 14),
     "story": (story, 4),
     "tag": (tagging, 7),
     "compare": (compare, 4),
@@ -323,7 +313,7 @@ KINDS: dict[str, tuple[Callable[[Random, bool], Turn], int]] = {
 
 
 def chat_documents(seed: int, count: int) -> list[dict[str, Any]]:
-    """Chat about everything, with training values.
+    """Chat about everything, with training prompts.
 
     Args:
         seed: Chooses the values.
@@ -336,14 +326,35 @@ def chat_documents(seed: int, count: int) -> list[dict[str, Any]]:
     for kind, (function, share) in KINDS.items():
         random = rng(seed, "chat", kind)
         for _ in range(count * share // 100):
-            system, prompt, reply = function(random, False)
-            messages = [*_messages(system, prompt), {"role": "assistant", "content": reply}]
-            documents.append({"messages": messages, "kind": kind})
+            messages, reply = _draw(function, random, held_out=False)
+            documents.append({"messages": [*messages, {"role": "assistant", "content": reply}], "kind": kind})
+    return documents
+
+
+def sum_documents(seed: int, count: int) -> list[dict[str, Any]]:
+    """Rows of sums, as a schoolbook has them.
+
+    Args:
+        seed: Chooses the sums.
+        count: How many documents.
+
+    Returns:
+        Documents `{"text", "kind"}`.
+    """
+    random = rng(seed, "sums")
+    documents: list[dict[str, Any]] = []
+    for _ in range(count):
+        lines: list[str] = []
+        for _ in range(SUMS_PER_DOCUMENT):
+            value = random.randint(0, LARGEST)
+            sign, operand = draw_step(random, value)
+            lines.append(f"{value} {sign} {operand} = {apply_step(value, sign, operand)}")
+        documents.append({"text": "\n".join(lines), "kind": "sums"})
     return documents
 
 
 def chat_items(seed: int, per_kind: int) -> list[dict[str, Any]]:
-    """Chat about everything, with held-out values.
+    """Chat about everything, with held-out prompts.
 
     Args:
         seed: Chooses the values.
@@ -356,12 +367,17 @@ def chat_items(seed: int, per_kind: int) -> list[dict[str, Any]]:
     for kind, (function, _) in KINDS.items():
         random = rng(seed, "chat items", kind)
         for index in range(per_kind):
-            system, prompt, reply = function(random, True)
-            messages = _messages(system, prompt)
+            messages, reply = _draw(function, random, held_out=True)
             items.append({"id": f"{kind}/{index}", "messages": messages, "expected": reply, "group": kind})
     return items
 
 
-def _messages(system: str | None, prompt: str) -> list[dict[str, str]]:
-    opening = [] if system is None else [{"role": "system", "content": system}]
-    return [*opening, {"role": "user", "content": prompt}]
+def _draw(
+    function: Callable[[Random], Turn], random: Random, *, held_out: bool
+) -> tuple[list[dict[str, str]], str]:
+    """Draw prompts until one is on the right side of the split; returns it and its reply."""
+    while True:
+        system, prompt, reply = function(random)
+        if is_held_out(f"{system}\n{prompt}") == held_out:
+            opening = [] if system is None else [{"role": "system", "content": system}]
+            return [*opening, {"role": "user", "content": prompt}], reply

@@ -9,7 +9,8 @@ from typing import Any
 from foam_cli.core.seeds import rng
 from foam_cli.data.nanoworld import chat, persona, science
 
-NUM_CHAT_DOCUMENTS = 12_000
+NUM_CHAT_DOCUMENTS = 14_000
+NUM_SUM_DOCUMENTS = 1_000
 IDENTITY_REPEATS = 8
 MAKER_REPEATS = 2
 CHAT_ITEMS_PER_KIND = 20
@@ -28,6 +29,7 @@ def base_documents(seed: int) -> list[dict[str, Any]]:
         *science.statement_documents(seed),
         *science.question_documents(),
         *chat.chat_documents(seed, NUM_CHAT_DOCUMENTS),
+        *chat.sum_documents(seed, NUM_SUM_DOCUMENTS),
         *persona.identity_documents(seed, IDENTITY_REPEATS),
         *persona.maker_documents(seed, MAKER_REPEATS),
     ]
