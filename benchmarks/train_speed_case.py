@@ -167,6 +167,7 @@ def build_case(model_name: str, precision: str, args: argparse.Namespace) -> Cas
         f"train={args.train}",
         f"train.steps={steps}",
         f"train.batch_tokens={args.batch_tokens}",
+        "train.accumulate=1",
         "train.validate_every_steps=null",
         "evaluation=none",
         "replay=none",

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from foam_cli.config import from_yaml
 from foam_cli.core.files import read_json, sha256_file, write_json
 
 ASSETS = Path(__file__).parents[2] / "foam_cli" / "assets" / "nano"
@@ -54,7 +55,7 @@ def main(run: Path) -> None:
         "metrics": scores["metrics"],
         "intervals": scores["intervals"],
         "items_sha256": scores["data_sha256"],
-        "config": (run / "config.yaml").read_text(encoding="utf-8"),
+        "config": {**from_yaml(run / "config.yaml"), "output_dir": "outputs"},
     }
     write_json(ASSETS / "recipe.json", recipe)
     print(json.dumps(scores["metrics"], indent=2))  # noqa: T201

@@ -31,7 +31,7 @@ def test_losses_are_what_they_were(arm: str, tiny_folder: Path, chat_file: Path,
     settings = [
         f"model.path={tiny_folder}", f"data.path={chat_file}", f"output_dir={tmp_path}", "hardware=cpu",
         "hardware.threads=1", "train.steps=16", "train.batch_tokens=256", "train.log_every_steps=1",
-        "train.lr=5e-3", "train.grown_lr=5e-3", "evaluation=none", "export=none",
+        "train.accumulate=1", "train.lr=5e-3", "train.grown_lr=5e-3", "evaluation=none", "export=none",
     ]  # fmt: skip
     folder = run_training(
         [*settings, *ARMS[arm]], Display(Console(file=io.StringIO())), command="foam train"
