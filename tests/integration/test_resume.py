@@ -216,7 +216,7 @@ def test_sigkill_loses_nothing(tiny_run: list[str], tmp_path: Path) -> None:
 
     process = _running(long_run, has_trained)
     process.kill()
-    process.wait()
+    process.communicate()
     folder = folder_of(long_run)
     start([], resume=str(folder))
     assert_identical(whole, folder)
