@@ -6,7 +6,6 @@ mask: in a causal model nothing before the padding can see it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,6 +14,7 @@ from transformers import PreTrainedModel
 
 from foam_cli.core.errors import DataError
 from foam_cli.evaluation.subject import Progress, examined
+from foam_cli.model.heads import direct_head, hidden_states
 
 NO_TARGET = -100
 """In a list of targets: this position is not scored."""
@@ -140,7 +140,7 @@ def target_logprobs(
     """
     found: dict[int, TargetScores] = {}
     with examined(model):
-        head = _direct_head(model)
+        head = direct_head(model)
         for batch in batches_by_length([len(row) for row in rows], batch_tokens):
             inputs_BT = padded([rows[i] for i in batch]).to(model.device)
             targets_BT = padded([targets[i] for i in batch], filler=NO_TARGET).to(model.device)
@@ -183,7 +183,7 @@ def _score_batch(
         logits_NV = model(input_ids=inputs_BT, use_cache=False).logits[wanted_BT]
         pieces = [_score_logits(logits_NV, targets_N)]
     else:
-        hidden_ND = _hidden(model, inputs_BT)[wanted_BT]
+        hidden_ND = hidden_states(model, inputs_BT)[wanted_BT]
         rows = max(1, MAX_LOGITS // model.config.get_text_config().vocab_size)
         pieces = [
             _score_logits(head(hidden_nD), targets_n)
@@ -199,30 +199,6 @@ def _score_logits(
     wide_NV = logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32))
     chosen_N = wide_NV.gather(1, targets_N[:, None]).squeeze(1)
     return chosen_N - wide_NV.logsumexp(1), wide_NV.argmax(1) == targets_N
-
-
-def _hidden(model: PreTrainedModel, inputs_BT: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
-    return model.base_model(input_ids=inputs_BT, use_cache=False).last_hidden_state
-
-
-def _direct_head(model: PreTrainedModel) -> Callable[[Tensor], Tensor] | None:
-    """The map from hidden states to logits, if it is nothing but the model's output layer.
-
-    Some models scale, soften or project between the two; whether this one does is seen on a short probe.
-    """
-    head: Any = model.get_output_embeddings()
-    if head is None or model.base_model is model:
-        return None
-    probe_BT = torch.arange(8, device=model.device)[None] % model.config.get_text_config().vocab_size
-    expected_BTV = model(input_ids=probe_BT, use_cache=False).logits
-    try:
-        found_BTV = head(_hidden(model, probe_BT))
-    except (AttributeError, RuntimeError, TypeError):
-        return None
-    same = found_BTV.shape == expected_BTV.shape and torch.allclose(
-        found_BTV, expected_BTV, rtol=1e-4, atol=1e-5
-    )
-    return head if same else None
 
 
 def rolling_windows(tokens: list[int], prefix: int, max_length: int) -> list[tuple[list[int], list[int]]]:

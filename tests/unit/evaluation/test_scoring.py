@@ -13,6 +13,7 @@ from foam_cli.evaluation.scoring import (
     rolling_windows,
     target_logprobs,
 )
+from foam_cli.model.heads import direct_head
 
 
 def random_requests(num: int = 9, longest: int = 14) -> list[tuple[list[int], list[int]]]:
@@ -54,8 +55,8 @@ def test_equals_a_loop_over_single_tokens(make):
 
 
 def test_a_head_that_is_not_the_whole_truth_is_not_used():
-    assert scoring._direct_head(scaled_logits()) is None
-    assert scoring._direct_head(make_model()) is not None
+    assert direct_head(scaled_logits()) is None
+    assert direct_head(make_model()) is not None
 
 
 def test_single_precision_is_close_and_independent_of_batching(model, exact_model):
