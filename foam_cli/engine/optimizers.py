@@ -32,8 +32,8 @@ def select_trainable(model: nn.Module, train: TrainSettings) -> list[tuple[str, 
     if train.parameters == "full":
         wanted = {id(parameter) for parameter in model.parameters()} - banks
     elif train.parameters == "ffn":
-        modules = [site.views.module for site in find_ffn_sites(model)]
-        wanted = {id(parameter) for module in modules for parameter in module.parameters()} - banks
+        modules = [module for site in find_ffn_sites(model) for module in site.views.projections()]
+        wanted = {id(parameter) for module in modules for parameter in module.parameters()}
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) in wanted or id(parameter) in banks)
     return [(name, parameter) for name, parameter in model.named_parameters() if id(parameter) in wanted]

@@ -7,8 +7,12 @@ import torch
 from torch import nn
 
 from foam_cli.core.errors import ExportError
+from foam_cli.model.inline import InlineFFN
 from foam_cli.model.neurons import SLOT_MULTIPLE, GrowableFFN, NeuronBank
 from foam_cli.model.sites import FFNSite, find_ffn_sites
+
+#: What configs call the width of the FFN.
+_WIDTH_NAMES = ("n_inner", "intermediate_size", "ffn_dim", "ffn_hidden_size")
 
 
 def merge(model: Any) -> tuple[Any, list[int], int]:
@@ -30,10 +34,10 @@ def merge(model: Any) -> tuple[Any, list[int], int]:
     sites = find_ffn_sites(model)
     num_neurons = [_num_neurons(site) for site in sites]
     width = -(-max(num_neurons) // SLOT_MULTIPLE) * SLOT_MULTIPLE
-    name = next((name for name in ("n_inner", "intermediate_size") if hasattr(model.config, name)), None)
+    name = next((name for name in _WIDTH_NAMES if hasattr(model.config, name)), None)
     if name is None:
         raise ExportError(
-            f"{type(model.config).__name__} has neither intermediate_size nor n_inner, so the grown width "
+            f"{type(model.config).__name__} has none of {', '.join(_WIDTH_NAMES)}, so the grown width "
             "cannot be stated; this architecture cannot be exported as a plain Hugging Face folder"
         )
     config = copy.deepcopy(model.config)
@@ -69,24 +73,30 @@ def _state(model: nn.Module, sites: list[FFNSite], width: int) -> dict[str, torc
         rows = _bank_rows(site)
         for (parameter, dim), grown in zip(site.views.neuron_parameters(), rows, strict=True):
             state[names[id(parameter)]] = _widened(site, parameter, dim, grown, width)
-    for path in _growable(model):
+    for path, ffn in _growable(model).items():
+        plain = path.rpartition(".")[0] if isinstance(ffn.core, InlineFFN) else path
         for key in [key for key in state if key.startswith(f"{path}.")]:
             tensor = state.pop(key)
             if key.startswith(f"{path}.core."):
-                state[f"{path}.{key.removeprefix(f'{path}.core.')}"] = tensor
+                state[f"{plain}.{key.removeprefix(f'{path}.core.')}"] = tensor
     return state
 
 
-def _bank_rows(site: FFNSite) -> list[torch.Tensor | None]:
-    """The live slots' part of every tensor in `neuron_parameters`, in its order; None stands for zeros."""
-    bank = site.parent.bank if isinstance(site.parent, GrowableFFN) else None
-    rows: list[torch.Tensor | None] = []
-    for projection, weight, bias in ((site.views.up, "up_CD", "bias_C"), (site.views.gate, "gate_CD", None)):
+def _bank_rows(site: FFNSite) -> list[list[torch.Tensor | None]]:
+    """The live slots' parts of every tensor in `neuron_parameters`, in its order; None stands for zeros.
+
+    A tensor has one part, or two where it holds gate and up.
+    """
+    bank, views = site.parent.bank if isinstance(site.parent, GrowableFFN) else None, site.views
+    up, gate = ("up_CD", "bias_C"), ("gate_CD", None)
+    parts = [(views.up, [gate, up])] if views.layout.is_fused else [(views.up, [up]), (views.gate, [gate])]
+    rows: list[list[torch.Tensor | None]] = []
+    for projection, names in parts:
         if projection is not None:
-            rows.append(_live(bank, weight))
+            rows.append([_live(bank, weight) for weight, _ in names])
             if getattr(projection, "bias", None) is not None:
-                rows.append(_live(bank, bias))
-    return [*rows, _live(bank, "down_CD")]
+                rows.append([_live(bank, bias) for _, bias in names])
+    return [*rows, [_live(bank, "down_CD")]]
 
 
 def _live(bank: NeuronBank | None, name: str | None) -> torch.Tensor | None:
@@ -95,13 +105,18 @@ def _live(bank: NeuronBank | None, name: str | None) -> torch.Tensor | None:
 
 
 def _widened(
-    site: FFNSite, parameter: nn.Parameter, dim: int, grown: torch.Tensor | None, width: int
+    site: FFNSite, parameter: nn.Parameter, dim: int, grown: list[torch.Tensor | None], width: int
 ) -> torch.Tensor:
-    core = parameter.movedim(dim, 0)
+    parts = parameter.movedim(dim, 0).chunk(len(grown))
+    wide = [_widened_part(site, core, rows, width) for core, rows in zip(parts, grown, strict=True)]
+    return torch.cat(wide).movedim(0, dim).contiguous()
+
+
+def _widened_part(site: FFNSite, core: torch.Tensor, grown: torch.Tensor | None, width: int) -> torch.Tensor:
     if isinstance(site.parent, GrowableFFN):
         core = core[site.parent.core_live_F]
     wide = core.new_zeros(width, *core.shape[1:])
     wide[: len(core)] = core
     if grown is not None:
         wide[len(core) : len(core) + len(grown)] = grown.to(wide.dtype)
-    return wide.movedim(0, dim).contiguous()
+    return wide

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import nn
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from foam_cli.core.errors import ExportError
+from foam_cli.model.probe import evaluating
 
 
 def measure_parity(model: Any, folder: Path, probe_BT: Int[torch.Tensor, "B T"]) -> float:
@@ -60,7 +60,7 @@ def _load(folder: Path) -> Any:
 
 @torch.no_grad()
 def _logits(model: Any, probe_BT: Int[torch.Tensor, "B T"]) -> Float[torch.Tensor, "B T V"]:
-    with _evaluating(model):
+    with evaluating(model):
         return model(input_ids=probe_BT, use_cache=False).logits.float()
 
 
@@ -73,18 +73,6 @@ def _check_generate(model: Any, prompt_BT: Int[torch.Tensor, "B T"]) -> None:
         raise ExportError(
             f"the exported model was asked for 2 tokens and generated {out_BT.shape[1] - prompt_BT.shape[1]}"
         )
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Generator[None, None, None]:
-    """Evaluation mode, module by module: some parts may be in it already, and must stay so."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 @contextmanager

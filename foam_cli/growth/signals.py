@@ -192,10 +192,8 @@ class _Sample:
             down_C = (bank.down_CD * _gradient(bank.down_CD)).sum(1)
             return torch.cat([self.core_force_F, down_C]).abs()
         core_F = torch.zeros_like(self.core_force_F)
-        for projection in (views.up, views.gate):
-            if projection is not None:
-                square = _gradient(projection.get_parameter("weight")).float().square()
-                core_F += square.sum(0 if views.layout.transposed else 1)
+        for rows_FD in views.in_gradients():
+            core_F += rows_FD.float().square().sum(1)
         bank_C = sum(
             _gradient(rows).square().sum(1) for rows in (bank.up_CD, bank.gate_CD) if rows is not None
         )

@@ -10,18 +10,28 @@ from torch import nn
 
 from foam_cli.core.errors import GrowthError, ModelError
 from foam_cli.model.neurons import banks_detached, growable_ffns
-from foam_cli.model.sites import find_blocks, find_ffn_sites
+from foam_cli.model.probe import probe_logits
+from foam_cli.model.rebuilt import block_settings
+from foam_cli.model.sites import find_blocks, find_ffn_sites, known_post_norms
 
 ATTENTION_OUT = ("o_proj", "c_proj", "out_proj", "dense")
 _BIRTH = "foam_birth_step"
 
+_ADVICE = "grow neurons instead, for example with growth=v3"
+
+#: Lists in a config that hold one entry per block.
+_LISTS_PER_BLOCK = ("layer_types", "no_rope_layers", "mlp_layer_types")
+
 
 def insert_block(model: nn.Module, after: int, step: int) -> nn.Module:
-    """Insert an identity block: a copy of a block whose out-projections are zero.
+    """Insert an identity block: a copy of a block whose attention and FFN end in zeros.
 
-    Norms and in-projections keep their values, so the first gradient already reaches both out-projections.
-    The copy's bank is empty, and every following block, the config and its `layer_types` are renumbered.
-    A block whose attention out-projection or FFN cannot be found is refused with a ModelError.
+    What is zeroed is the last step before the residual stream: the out-projection, with its bias, or the
+    scale of a norm that follows it (`post_norms`). Everything else keeps its values, so the first gradient
+    already reaches what was zeroed. The copy's bank is empty, and every following block, the config and its
+    lists with an entry per block are renumbered. That the model still computes the same is measured, and
+    that its class, built from its config, would be the same model; where it is not, or where attention or
+    FFN cannot be found, this is a ModelError and nothing has changed.
 
     Args:
         model: A causal language model, changed in place.
@@ -36,26 +46,68 @@ def insert_block(model: nn.Module, after: int, step: int) -> nn.Module:
 
     Source: C. Wu et al., "LLaMA Pro: Progressive LLaMA with Block Expansion", 2024, arXiv 2401.02415,
         section 3.2.
+    Differs: The paper zeroes out-projections only. Under an RMSNorm the first update of a zero projection
+        would be blown up to full size, so there the norm's scale is zeroed instead.
     """
     _, blocks = find_blocks(model)
     if not 0 <= after < len(blocks):
         raise GrowthError(f"no block {after} to copy: the model has blocks 0 to {len(blocks) - 1}")
     config = _config(model)
-    out_projections = [_attention_out(blocks[after], after), find_ffn_sites(model)[after].views.down]
+    last_steps = _last_steps(blocks[after], after, find_ffn_sites(model)[after].views.down)
     memo: dict[int, Any] = {id(config): config}
     block = copy.deepcopy(blocks[after], memo)
-    _zero([memo[id(projection)] for projection in out_projections])
+    for step_module in last_steps:
+        _silence(memo[id(step_module)])
     for ffn in growable_ffns(block):
         ffn.bank.erase(range(ffn.bank.capacity))
         ffn.core_live_F.fill_(True)
     setattr(block, _BIRTH, step)
-    types = _layer_types(config)
-    _set_blocks(
-        model,
-        [*blocks[: after + 1], block, *blocks[after + 1 :]],
-        types and [*types[: after + 1], *types[after:]],
-    )
+    order = [*range(after + 1), after, *range(after + 1, len(blocks))]
+    _insert_checked(model, [*blocks[: after + 1], block, *blocks[after + 1 :]], order)
     return block
+
+
+def _insert_checked(model: nn.Module, blocks: list[nn.Module], order: list[int]) -> None:
+    old, lists = list(find_blocks(model)[1]), _lists_per_block(_config(model))
+    before, settings = probe_logits(model), block_settings(model)
+    _set_blocks(model, blocks, _reordered(lists, order))
+    try:
+        _check_identity(model, before)
+        _check_settings(model, [settings[index] for index in order])
+    except Exception:
+        _set_blocks(model, old, lists)
+        raise
+
+
+def _check_identity(model: nn.Module, before: torch.Tensor | None) -> None:
+    after = probe_logits(model)
+    if before is None or after is None or torch.allclose(after, before, rtol=0.0, atol=_tolerance(before)):
+        return
+    raise ModelError(
+        f"a new block of {type(model).__name__} would move logits by {(after - before).abs().max():.2g}: it "
+        f"normalises the residual stream itself, so it cannot be the identity; {_ADVICE}"
+    )
+
+
+def _check_settings(model: nn.Module, expected: list[dict[str, Any]]) -> None:
+    try:
+        found = block_settings(model)
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{type(model).__name__} cannot be built with {len(expected)} blocks: {error}; {_ADVICE}"
+        ) from error
+    for index, (mine, plain) in enumerate(zip(expected, found, strict=True)):
+        if mine != plain:
+            names = sorted(name for name in mine.keys() | plain.keys() if mine.get(name) != plain.get(name))
+            raise ModelError(
+                f"block {index} of {type(model).__name__} would be another one in an export: "
+                f"{', '.join(names)} depends on the block's number; {_ADVICE}"
+            )
+
+
+def _tolerance(logits: torch.Tensor) -> float:
+    """Far below what a block that is not the identity does, far above what a device's sums may differ by."""
+    return 1e-3 * float(logits.abs().max())
 
 
 def block_births(model: nn.Module) -> list[int | None]:
@@ -83,27 +135,27 @@ def growth_detached(model: nn.Module) -> Generator[None]:
         Nothing.
     """
     blocks = list(find_blocks(model)[1])
-    types = _layer_types(_config(model))
+    lists = _lists_per_block(_config(model))
     kept = [index for index, birth in enumerate(block_births(model)) if birth is None]
     with banks_detached(model):
         if len(kept) == len(blocks):
             yield
             return
         try:
-            _set_blocks(model, [blocks[index] for index in kept], types and [types[index] for index in kept])
+            _set_blocks(model, [blocks[index] for index in kept], _reordered(lists, kept))
             yield
         finally:
-            _set_blocks(model, blocks, types)
+            _set_blocks(model, blocks, lists)
 
 
-def _set_blocks(model: nn.Module, blocks: Sequence[nn.Module], layer_types: list[str] | None) -> None:
+def _set_blocks(model: nn.Module, blocks: Sequence[nn.Module], lists: dict[str, list[Any]]) -> None:
     holder = find_blocks(model)[1]
     del holder[:]
     holder.extend(blocks)
     config = _config(model)
     config.num_hidden_layers = len(blocks)
-    if layer_types is not None:
-        config.layer_types = layer_types
+    for name, entries in lists.items():
+        setattr(config, name, entries)
     for index, block in enumerate(blocks):
         for module in block.modules():
             if isinstance(getattr(module, "layer_idx", None), int):
@@ -117,9 +169,21 @@ def _config(model: nn.Module) -> Any:
     return config
 
 
-def _layer_types(config: Any) -> list[str] | None:
-    types = getattr(config, "layer_types", None)
-    return None if types is None else list(types)
+def _lists_per_block(config: Any) -> dict[str, list[Any]]:
+    return {name: list(vars(config)[name]) for name in _LISTS_PER_BLOCK if vars(config).get(name)}
+
+
+def _reordered(lists: dict[str, list[Any]], order: Sequence[int]) -> dict[str, list[Any]]:
+    return {name: [entries[index] for index in order] for name, entries in lists.items()}
+
+
+def _last_steps(block: nn.Module, index: int, ffn_out: nn.Module) -> list[nn.Module]:
+    """The modules whose outputs are added to the residual stream: one of the attention, one of the FFN."""
+    children = dict(block.named_children())
+    for names in known_post_norms():
+        if names.attention in children and names.ffn in children:
+            return [children[names.attention], children[names.ffn]]
+    return [_attention_out(block, index), ffn_out]
 
 
 def _attention_out(block: nn.Module, index: int) -> nn.Module:
@@ -140,7 +204,10 @@ def _attention_out(block: nn.Module, index: int) -> nn.Module:
 
 
 @torch.no_grad()
-def _zero(projections: Sequence[nn.Module]) -> None:
-    for projection in projections:
-        for parameter in projection.parameters():
-            parameter.zero_()
+def _silence(module: nn.Module) -> None:
+    """Make a projection or a norm say zero; a norm that scales by 1 + weight is silent at -1."""
+    for parameter in module.parameters():
+        parameter.zero_()
+    weight = module.get_parameter("weight")
+    if weight.ndim == 1 and not weight.is_meta and module(torch.ones_like(weight)).any():
+        weight.fill_(-1.0)

@@ -10,7 +10,9 @@ from torch.nn import functional as F
 
 from foam_cli.core.errors import GrowthError, ModelError
 from foam_cli.model.adapters.layout import FFNViews
-from foam_cli.model.sites import find_ffn_sites
+from foam_cli.model.inline import InlineFFN
+from foam_cli.model.probe import evaluating
+from foam_cli.model.sites import FFNSite, find_ffn_sites
 
 SLOT_MULTIPLE = 64
 
@@ -186,6 +188,8 @@ def make_growable(model: nn.Module, capacity: int) -> list[GrowableFFN]:
     """Give every FFN of a model a bank of empty slots; its outputs do not change.
 
     Convert the model to its dtype before: banks are fp32, and a later `model.to(dtype)` would convert them.
+    An FFN of unknown layout, one that computes something else than its layout says, or one whose activation
+    does not map zero to zero is a ModelError, and nothing has changed.
 
     Args:
         model: A causal language model, changed in place.
@@ -196,21 +200,37 @@ def make_growable(model: nn.Module, capacity: int) -> list[GrowableFFN]:
 
     Raises:
         GrowthError: The model is growable already.
-        ModelError: An FFN's layout is unknown, or its activation does not map zero to zero.
     """
     if growable_ffns(model):
         raise GrowthError(f"{type(model).__name__} is growable already: its FFNs have banks")
     sites = find_ffn_sites(model)
     for site in sites:
-        if site.views.activation(torch.zeros(1)).item() != 0.0:
-            raise ModelError(
-                f"the activation of {site.path} ({type(site.views.module).__name__}) does not map 0 to 0, so "
-                "an empty slot would not stay silent; SiLU, GELU, ReLU and their like can be grown"
-            )
+        _check_site(site)
     for site in sites:
-        ffn = GrowableFFN(site.views, round_up_capacity(capacity)).train(site.parent.training)
-        setattr(site.parent, site.attribute, ffn)
+        views = site.views if site.attribute else InlineFFN(site.views).views
+        site.plug_in(GrowableFFN(views, round_up_capacity(capacity)).train(site.parent.training))
     return growable_ffns(model)
+
+
+@torch.no_grad()
+def _check_site(site: FFNSite) -> None:
+    views, where = site.views, f"{site.path} ({type(site.views.module).__name__})"
+    if views.activation(torch.zeros(1)).item() != 0.0:
+        raise ModelError(
+            f"the activation of {where} does not map 0 to 0, so "
+            "an empty slot would not stay silent; SiLU, GELU, ReLU and their like can be grown"
+        )
+    weight = views.down.get_parameter("weight")
+    if weight.is_meta or not site.attribute:
+        return
+    x_BTD = torch.arange(views.hidden_size, device=weight.device).cos()[None, None].to(weight.dtype)
+    with evaluating(views.module):
+        found, stated = views.module(x_BTD), views.output(x_BTD)
+    if not torch.allclose(found, stated, rtol=1e-2, atol=1e-2 * float(stated.abs().max())):
+        raise ModelError(
+            f"{where} has the attributes of a known layout but computes something else, so neurons beside it "
+            f"would not be like its own; its class needs a layout of its own in foam_cli/model/adapters"
+        )
 
 
 def growable_ffns(model: nn.Module) -> list[GrowableFFN]:

@@ -261,8 +261,9 @@ def forget(touched: Sequence[Touched], neurons: NeuronAdamW, core: CoreOptimizer
     for part in touched:
         neurons.reset(part.ffn.bank, part.slots)
         if core is not None and part.core:
-            for parameter, dim in part.ffn.views.neuron_parameters():
-                core.hold_at_zero(parameter, dim, part.core)
+            views = part.ffn.views
+            for parameter, dim in views.neuron_parameters():
+                core.hold_at_zero(parameter, dim, views.places(parameter, dim, part.core))
 
 
 def _check_entries(name: str, entries: dict[str, torch.Tensor], parameter: nn.Parameter, kind: Kind) -> None:

@@ -4,12 +4,14 @@ import importlib
 import pkgutil
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from torch import nn
 
 from foam_cli.core.errors import ModelError
 from foam_cli.model import adapters
-from foam_cli.model.adapters.layout import FFNLayout, FFNViews
+from foam_cli.model.adapters.layout import FFNLayout, FFNViews, PostNorms
+from foam_cli.model.inline import take_over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +21,8 @@ class FFNSite:
     Attributes:
         block: Index of the block.
         path: Dotted name of the module inside the model.
-        parent: The module that holds it.
-        attribute: Its name there.
+        parent: The module that holds it; the block itself where that holds the projections directly.
+        attribute: Its name there; empty where the block itself holds the projections.
         views: Its neurons, in one orientation whatever the layout.
     """
 
@@ -30,16 +32,41 @@ class FFNSite:
     attribute: str
     views: FFNViews
 
+    def plug_in(self, ffn: nn.Module) -> None:
+        """Let the block call another module for its FFN.
+
+        Args:
+            ffn: The module.
+        """
+        if self.attribute:
+            setattr(self.parent, self.attribute, ffn)
+        else:
+            take_over(self.parent, self.views.layout, ffn)
+
 
 @cache
 def known_layouts() -> tuple[FFNLayout, ...]:
-    """All layouts that the adapters state.
+    """All feed-forward layouts that the adapters state.
 
     Returns:
         The `LAYOUTS` of every file in `adapters/`, in order of file name.
     """
-    names = sorted(module.name for module in pkgutil.iter_modules(adapters.__path__, adapters.__name__ + "."))
-    return tuple(layout for name in names for layout in getattr(importlib.import_module(name), "LAYOUTS", ()))
+    return _stated("LAYOUTS")
+
+
+@cache
+def known_post_norms() -> tuple[PostNorms, ...]:
+    """All names of norms behind a branch that the adapters state.
+
+    Returns:
+        The `POST_NORMS` of every file in `adapters/`, in order of file name.
+    """
+    return _stated("POST_NORMS")
+
+
+def _stated(name: str) -> tuple[Any, ...]:
+    files = sorted(module.name for module in pkgutil.iter_modules(adapters.__path__, adapters.__name__ + "."))
+    return tuple(one for file in files for one in getattr(importlib.import_module(file), name, ()))
 
 
 def find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
@@ -78,11 +105,13 @@ def find_ffn_sites(model: nn.Module) -> list[FFNSite]:
 
 
 def _find_in_block(block_path: str, index: int, block: nn.Module) -> FFNSite:
+    if any(path.rpartition(".")[2] == "experts" for path, _ in block.named_modules()):
+        raise ModelError(f"{block_path} ({type(block).__name__}) is a mixture of experts, and {_GROWABLE}")
     found = [
         (name, FFNViews(module, layout))
         for name, module in block.named_modules()
         for layout in known_layouts()
-        if layout.matches(module)
+        if layout.matches(module) and (name or layout.gate is None)
     ]
     if len(found) != 1:
         raise ModelError(_explain(block_path, block, [name for name, _ in found]))
@@ -90,23 +119,31 @@ def _find_in_block(block_path: str, index: int, block: nn.Module) -> FFNSite:
     parent, _, attribute = name.rpartition(".")
     return FFNSite(
         block=index,
-        path=f"{block_path}.{name}",
+        path=f"{block_path}.{name}" if name else block_path,
         parent=block.get_submodule(parent),
         attribute=attribute,
         views=views,
     )
 
 
+_GROWABLE = "mixtures of experts cannot be grown, only blocks with exactly one feed-forward module"
+
+
 def _explain(block_path: str, block: nn.Module, found: list[str]) -> str:
     if found:
         return (
             f"{block_path} ({type(block).__name__}) has {len(found)} feed-forward modules "
-            f"({', '.join(found)}); mixtures of experts cannot be grown, only blocks with exactly one"
+            f"({', '.join(found)}); {_GROWABLE}"
         )
-    children = ", ".join(f"{name} ({type(module).__name__})" for name, module in block.named_children())
+    children = ", ".join(f"{name} ({_describe(module)})" for name, module in block.named_children())
     return (
         f"the feed-forward module of {block_path} ({type(block).__name__}) is of no known layout; it holds: "
         f"{children}. An adapter in foam_cli/model/adapters must state the attribute names of the "
-        "in-projection (up), the gate (or None), the out-projection (down) and the activation, and whether "
-        "weights are stored transposed"
+        "in-projection (up), the gate (None, or the same as up where one projection holds both), the "
+        "out-projection (down) and the activation, and whether weights are stored transposed"
     )
+
+
+def _describe(module: nn.Module) -> str:
+    inside = [name for name, _ in module.named_children()]
+    return type(module).__name__ + (f": {', '.join(inside)}" if inside else "")

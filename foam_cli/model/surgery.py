@@ -1,6 +1,7 @@
 """Carries out a growth plan: the only code that edits neurons and blocks of a model in training."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -82,10 +83,12 @@ def _bear(ffn: GrowableFFN, births: NeuronBirths, step: int) -> Touched:
 
 
 def _erase_core(ffn: GrowableFFN, neurons: tuple[int, ...]) -> None:
-    index = torch.tensor(neurons, dtype=torch.int64, device=ffn.core_live_F.device)
+    def index(places: Sequence[int]) -> torch.Tensor:
+        return torch.tensor(places, dtype=torch.int64, device=ffn.core_live_F.device)
+
     for parameter, dim in ffn.views.neuron_parameters():
-        parameter.index_fill_(dim, index, 0.0)
-    ffn.core_live_F.index_fill_(0, index, 0)
+        parameter.index_fill_(dim, index(ffn.views.places(parameter, dim, neurons)), 0.0)
+    ffn.core_live_F.index_fill_(0, index(neurons), 0)
 
 
 def _rows(ffn: GrowableFFN, births: NeuronBirths) -> list[tuple[nn.Parameter | None, torch.Tensor | None]]:
