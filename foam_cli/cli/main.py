@@ -149,18 +149,29 @@ def ablate(
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, also as run=DIR.")],
+    form: Annotated[
+        str,
+        typer.Argument(
+            metavar="[format=hf|delta]",
+            help="hf: a plain Hugging Face folder. delta: what growth added to a frozen base, as one file.",
+        ),
+    ] = "format=hf",
     target: Annotated[
-        Path | None, typer.Option("--to", help="Where to write; RUN/export when not given.")
+        Path | None,
+        typer.Option("--to", help="Where to write; RUN/export or RUN/growth.safetensors when not given."),
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a run's newest checkpoint as a plain Hugging Face folder."""
+    """Write a run's newest checkpoint as a plain Hugging Face folder, or what growth added as one file."""
     del debug
+    form = form.removeprefix("format=")
+    if form not in ("hf", "delta"):
+        raise ConfigError(f"format={form}: not known. Choose one of: hf, delta.")
     from foam_cli.engine.export_run import export_run
 
     display = _display(as_json)
-    report = export_run(Path(run.removeprefix("run=")), target, display)
+    report = export_run(Path(run.removeprefix("run=")), target, display, form)
     if as_json:
         print(json.dumps(report, default=str))  # noqa: T201
 

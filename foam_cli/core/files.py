@@ -44,6 +44,26 @@ def _fsync(path: Path) -> None:
         os.close(handle)
 
 
+@contextmanager
+def file_written_aside(path: Path) -> Generator[Path]:
+    """Fill a file aside and rename it into place when it is written and fsynced.
+
+    Args:
+        path: Where the file shall be; its folder is made where it is missing.
+
+    Yields:
+        The file to write. After an exception it is removed and `path` is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        yield aside
+        _fsync(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace a file's content at once: readers see the old text or the new one, never a part.
 
@@ -51,16 +71,8 @@ def write_text(path: Path, text: str) -> None:
         path: The file; its folder is made where it is missing.
         text: The new content.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with file_written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -116,11 +116,12 @@ class ExportSettings:
     """What is written at the end of a run.
 
     Attributes:
-        format: `hf`: a plain Hugging Face folder; `none`: nothing.
+        format: `hf`: a plain Hugging Face folder; `delta`: one small file with what growth added to a frozen
+            base; `none`: nothing.
         max_abs_dlogits: The exported model's logits may differ from the running model's by at most this.
     """
 
-    format: Literal["hf", "none"]
+    format: Literal["hf", "delta", "none"]
     max_abs_dlogits: float
 
 

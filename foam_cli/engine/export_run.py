@@ -9,13 +9,14 @@ from foam_cli.engine.display import Display
 from foam_cli.engine.run import restore
 
 
-def export_run(folder: Path, target: Path | None, display: Display) -> dict[str, Any]:
+def export_run(folder: Path, target: Path | None, display: Display, form: str = "hf") -> dict[str, Any]:
     """Export the newest checkpoint of a run.
 
     Args:
         folder: The run folder.
-        target: Where to write, or None for the run's own `export` folder.
+        target: Where to write, or None for a place in the run folder.
         display: Shows the progress.
+        form: `hf` or `delta`.
 
     Returns:
         What was written, as plain data.
@@ -24,12 +25,8 @@ def export_run(folder: Path, target: Path | None, display: Display) -> dict[str,
     run.command = read_json(folder / "manifest.json")["command"]
     for when in ("base", "final"):
         run.results[when] = examine.load(folder / "evaluations" / when) or {}
-    report = run.write_export(target or folder / "export")
-    return {
-        "folder": str(report.folder),
-        "architecture": report.architecture,
-        "num_parameters": report.num_parameters,
-        "width": report.width,
-        "max_abs_dlogits": report.max_abs_dlogits,
-        "tolerance": report.tolerance,
-    }
+    exported = run.write_export(form, target)
+    assert exported is not None
+    kept = ("architecture", "num_parameters", "num_blocks", "width", "max_abs_dlogits", "tolerance")
+    place = {name: str(exported.facts[name]) for name in ("folder", "file") if name in exported.facts}
+    return place | {name: exported.facts[name] for name in kept if name in exported.facts}

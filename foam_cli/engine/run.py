@@ -14,6 +14,7 @@ from foam_cli.core.files import write_json
 from foam_cli.core.settings import Settings
 from foam_cli.engine import checkpoint, examine, machine
 from foam_cli.engine.display import Display
+from foam_cli.engine.exporting import Exported, write_export
 from foam_cli.engine.folder import RunFolder, arm_folder, newest_unfinished
 from foam_cli.engine.grow import Grower
 from foam_cli.engine.loop import Loop, train
@@ -22,8 +23,7 @@ from foam_cli.engine.prepare import Source, TrainingData, prepare_data
 from foam_cli.engine.state import RunState
 from foam_cli.engine.stopping import stop_requests
 from foam_cli.evaluation.subject import Subject
-from foam_cli.export.facts import ExportFacts, ExportReport
-from foam_cli.export.huggingface import export_hf
+from foam_cli.export.facts import ExportFacts
 from foam_cli.model.attention import attend_in_fp32
 from foam_cli.model.heads import direct_head
 from foam_cli.model.loading import BaseModel, load_base, weights_dtype
@@ -168,7 +168,7 @@ class Run:
         self.state = RunState()
         self.results: dict[str, examine.Results] = {}
         self.start_max_abs_dlogits: float | None = None
-        self.export: ExportReport | None = None
+        self.exported: Exported | None = None
         self.base: BaseModel
         self.data: TrainingData
         self.grower: Grower | None = None
@@ -241,31 +241,40 @@ class Run:
     def conclude(self) -> None:
         """Examine what came out, export it, and write the report."""
         self.results["final"] = self._examined("final")
-        if self.settings.export.format != "none":
-            self.export = self.write_export(self.folder.path / "export")
+        self.exported = self.write_export(self.settings.export.format, None)
         write_json(
             self.folder.path / "samples.json", examine.samples(self.results["base"], self.results["final"])
         )
         self.write_result("finished")
         run_report(self.folder.path)
 
-    def write_export(self, target: Path) -> ExportReport:
-        """Write the model as a plain Hugging Face folder.
+    def write_export(self, form: str, target: Path | None) -> Exported | None:
+        """Write the model.
 
         Args:
-            target: Where.
+            form: As in ExportSettings.
+            target: Where, or None for the run's own `export` folder or `growth.safetensors`.
 
         Returns:
-            What was written.
+            What was written, or None where the format is `none`.
         """
+        if form == "none":
+            return None
         self.display.say("exporting", style="dim")
-        report = export_hf(self.base.model, self.base.tokenizer, target, self._export_facts())
+        exported = write_export(
+            form,
+            self.base,
+            settings=self.settings,
+            target=target,
+            run_folder=self.folder.path,
+            facts=self._export_facts(),
+        )
         self.display.say(
-            f"  {report.folder} reloads with max |Δlogits| {report.max_abs_dlogits:.1e} "
-            f"(allowed {report.tolerance:.0e})",
+            f"  {exported.path} reloads with max |Δlogits| {exported.max_abs_dlogits:.1e} "
+            f"(allowed {exported.facts['tolerance']:.0e})",
             style="dim",
         )
-        return report
+        return exported
 
     # ---------------------------------------------------------------- paragraphs
 
@@ -422,8 +431,8 @@ class Run:
                 "seconds": round(self._seconds_before + time.monotonic() - self._started, 3),
                 "training_seconds": round(self.state.seconds, 3),
                 "peak_memory_bytes": machine.peak_memory_bytes(self.settings.hardware),
-                "export": None if self.export is None else str(self.export.folder),
-                "export_max_abs_dlogits": None if self.export is None else self.export.max_abs_dlogits,
+                "export": None if self.exported is None else str(self.exported.path),
+                "export_max_abs_dlogits": None if self.exported is None else self.exported.max_abs_dlogits,
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             }
         )

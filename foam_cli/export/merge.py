@@ -73,13 +73,27 @@ def _state(model: nn.Module, sites: list[FFNSite], width: int) -> dict[str, torc
         rows = _bank_rows(site)
         for (parameter, dim), grown in zip(site.views.neuron_parameters(), rows, strict=True):
             state[names[id(parameter)]] = _widened(site, parameter, dim, grown, width)
+    return plain_names(model, state)
+
+
+def plain_names(model: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Give tensors of a growable model, or of a part of one, the names that its plain architecture has.
+
+    Args:
+        model: The model, or a module of it.
+        state: Its tensors.
+
+    Returns:
+        The tensors without those of banks, those of cores under their plain names.
+    """
+    plain = dict(state)
     for path, ffn in _growable(model).items():
-        plain = path.rpartition(".")[0] if isinstance(ffn.core, InlineFFN) else path
-        for key in [key for key in state if key.startswith(f"{path}.")]:
-            tensor = state.pop(key)
+        prefix = path if not isinstance(ffn.core, InlineFFN) else path.rpartition(".")[0]
+        for key in [key for key in plain if key.startswith(f"{path}.")]:
+            tensor = plain.pop(key)
             if key.startswith(f"{path}.core."):
-                state[f"{plain}.{key.removeprefix(f'{path}.core.')}"] = tensor
-    return state
+                plain[f"{prefix}.{key.removeprefix(f'{path}.core.')}".removeprefix(".")] = tensor
+    return plain
 
 
 def _bank_rows(site: FFNSite) -> list[list[torch.Tensor | None]]:

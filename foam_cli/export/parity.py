@@ -27,21 +27,35 @@ def measure_parity(model: Any, folder: Path, probe_BT: Int[torch.Tensor, "B T"])
         probe_BT: Token ids.
 
     Returns:
+        The largest absolute difference of a logit. A folder that cannot be loaded, or a model that does not
+        generate, is an ExportError.
+    """
+    device = next(model.parameters()).device
+    loaded = _load(folder).to(device)
+    with _exact_matmuls():
+        _check_generate(loaded, probe_BT[:1, :4].to(device))
+    return max_difference(model, loaded, probe_BT)
+
+
+def max_difference(model: Any, other: Any, probe_BT: Int[torch.Tensor, "B T"]) -> float:
+    """Compare what two models say, in fp32.
+
+    Args:
+        model: The running model; its weights and modes are left as they are.
+        other: Another one on the same device.
+        probe_BT: Token ids.
+
+    Returns:
         The largest absolute difference of a logit.
 
     Raises:
-        ExportError: The folder cannot be loaded, or the loaded model does not generate.
+        ExportError: They do not even agree on the number of logits.
     """
-    device = next(model.parameters()).device
+    probe_BT = probe_BT.to(next(model.parameters()).device)
     with _exact_matmuls():
-        expected_BTV = _logits(_in_fp32(model), probe_BT.to(device))
-        loaded = _load(folder).to(device)
-        logits_BTV = _logits(loaded, probe_BT.to(device))
-        _check_generate(loaded, probe_BT[:1, :4].to(device))
+        expected_BTV, logits_BTV = _logits(_in_fp32(model), probe_BT), _logits(_in_fp32(other), probe_BT)
     if logits_BTV.shape != expected_BTV.shape:
-        raise ExportError(
-            f"{folder.name}: logits of shape {tuple(logits_BTV.shape)}, not {tuple(expected_BTV.shape)}"
-        )
+        raise ExportError(f"logits of shape {tuple(logits_BTV.shape)}, not {tuple(expected_BTV.shape)}")
     return (logits_BTV - expected_BTV).abs().max().item()
 
 

@@ -159,6 +159,21 @@ class GrowableFFN(nn.Module):
         """Number of pretrained neurons (F), recycled ones included."""
         return self.core_live_F.shape[0]
 
+    @torch.no_grad()
+    def reserve(self, num_neurons: int) -> None:
+        """Have room for more neurons; a bank that is too small is replaced, so do it before optimizers exist.
+
+        Args:
+            num_neurons: How many free slots there shall be, at least.
+        """
+        old, missing = self.bank, num_neurons - len(self.bank.free_slots())
+        if missing <= 0:
+            return
+        self.bank = NeuronBank(self.views, round_up_capacity(old.capacity + missing)).train(old.training)
+        for name, rows in old.state_dict().items():
+            self.bank.state_dict()[name][: old.capacity] = rows
+        self.bank.recount()
+
     def forward(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
         """The core's output plus the bank's.
 

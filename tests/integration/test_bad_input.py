@@ -67,6 +67,10 @@ def test_unknown_commands_and_options(words, foam):
     assert said.code == USAGE and "Usage: foam" in said.err and "Traceback" not in said.err
 
 
+def test_an_unknown_format(foam):
+    is_one_message(foam("export", "somewhere", "format=zip"), USAGE, "format=zip", "hf, delta")
+
+
 def test_debug_shows_the_traceback(foam):
     with pytest.raises(ConfigError, match="Did you mean 'v3'"):
         foam("train", "growth=v4", "--debug")

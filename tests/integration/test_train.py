@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from foam_cli import growth_detached, load_grown
 from foam_cli.core.errors import ConfigError, FoamError
 from foam_cli.core.files import read_json, read_jsonl
 from foam_cli.engine import ablate as studies
@@ -235,3 +236,39 @@ def test_a_study_compares_its_arms_and_repeats_nothing(
     monkeypatch.setattr(studies, "run_training", never)
     again = studies.ablate("sweep", words, display(), command="foam ablate sweep")
     assert again["arms"] == document["arms"]
+
+
+def test_a_delta_of_a_frozen_base_goes_back_onto_it(
+    tiny_folder: Path, chat_file: Path, tmp_path: Path, finished: Path
+) -> None:
+    run = train(
+        [
+            f"model.path={tiny_folder}",
+            f"data.path={chat_file}",
+            f"output_dir={tmp_path}",
+            "hardware=cpu",
+            "hardware.threads=1",
+            "growth=grow_only",
+            "growth.trigger.cooldown_steps=2",
+            "growth.max_neurons_per_event=3",
+            "train=grown",
+            "train.steps=8",
+            "train.batch_tokens=512",
+            "evaluation=none",
+            "export=delta",
+        ]
+    )
+    file = run / "growth.safetensors"
+    assert read_json(run / "result.json")["export"] == str(file)
+    assert file.stat().st_size < (tiny_folder / "model.safetensors").stat().st_size
+    model, base = load_grown(tiny_folder, file), AutoModelForCausalLM.from_pretrained(tiny_folder)
+    export_run(run, tmp_path / "plain", display())
+    plain = AutoModelForCausalLM.from_pretrained(tmp_path / "plain")
+    tokens = torch.arange(20)[None]
+    with torch.no_grad():
+        assert (model(tokens).logits - plain(tokens).logits).abs().max() <= 1e-4
+        assert not torch.equal(model(tokens).logits, base(tokens).logits)
+        with growth_detached(model):
+            assert torch.equal(model(tokens).logits, base(tokens).logits)
+    with pytest.raises(FoamError, match="train=grown"):  # the default run trains the core
+        export_run(finished, tmp_path / "finished.safetensors", display(), "delta")
