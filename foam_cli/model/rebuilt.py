@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from foam_cli.core.errors import ModelError
 from foam_cli.model.sites import find_blocks
 
 #: What a block knows of its own place, which changes when it moves.
@@ -19,10 +20,19 @@ def block_settings(model: nn.Module) -> list[dict[str, Any]]:
 
     Returns:
         For each block its modules' numbers, flags and words by dotted name, save its own number.
+
+    Raises:
+        ModelError: The class cannot be built from the config.
     """
     plain_class: Any = type(model)
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        plain = plain_class(model.config)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            plain = plain_class(model.config)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{plain_class.__name__} cannot be built from its config with "
+            f"{len(find_blocks(model)[1])} blocks, so a grown one could not be loaded: {error}"
+        ) from error
     return [_settings(block) for block in find_blocks(plain)[1]]
 
 

@@ -288,7 +288,7 @@ def test_an_ffn_that_computes_something_else_is_refused():
     [
         ("opt", {"do_layer_norm_before": False}, "cannot be the identity"),
         ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, r"block 1 .*attn\.scaling depends"),
-        ("gpt_neo", {"attention_types": [[["global", "local"], 1]]}, "cannot be built with 3 blocks"),
+        ("gpt_neo", {"attention_types": [[["global", "local"], 1]]}, "cannot be built .* with 3 blocks"),
     ],
 )
 def test_a_block_that_cannot_be_inserted_exactly_is_refused_and_nothing_changes(name, changes, why):
