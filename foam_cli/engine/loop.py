@@ -69,6 +69,8 @@ def train(loop: Loop, state: RunState) -> bool:
     t = loop.settings.train
     validation = [batch.to(loop.settings.hardware.device) for batch in loop.data.validation_batches()]
     loop.model.train()
+    if loop.grower is not None and state.step == 0:
+        grow(loop, loop.grower, state)
     with loop.display.bar("training", total=t.steps, done=state.step) as update:
         while state.step < t.steps:
             if loop.should_stop():

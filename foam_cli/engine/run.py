@@ -101,6 +101,12 @@ def build_settings(values: dict[str, Any]) -> Settings:
         raise ConfigError(
             "train=grown with growth=none: nothing would be trained. Use train=ffn or train=full."
         )
+    trigger = getattr(settings.growth, "trigger", None)
+    if getattr(trigger, "reads_validation", False) and settings.train.validate_every_steps is None:
+        raise ConfigError(
+            f"growth.trigger={type(trigger).__name__} waits for validation losses, but "
+            "train.validate_every_steps=null: give it a number of steps."
+        )
     return settings
 
 

@@ -58,6 +58,14 @@ class NeuronGrowth:
                 f"placement={type(self.placement).__name__} places blocks, but this growth is of neurons: "
                 "choose a placement of neurons such as top_pressure, or growth=block_schedule."
             )
+        if getattr(self.trigger, "fires_before_training", False) and getattr(
+            self.placement, "reads_pressure", False
+        ):
+            raise ValueError(
+                f"trigger={type(self.trigger).__name__} does not fit here with "
+                f"placement={type(self.placement).__name__}: before the first step no pressure has been "
+                "measured. Choose placement=uniform, or a trigger that fires during training."
+            )
         for name in ("max_neurons_per_event", "track_every_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 1.")

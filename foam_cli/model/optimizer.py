@@ -15,6 +15,9 @@ from foam_cli.model.surgery import Touched
 
 Kind = Literal["adamw", "adamw8bit", "muon"]
 
+#: The birth of what was not born in this run; a block may be born before the first step, after step 0.
+PRETRAINED = -1
+
 #: Matrices that are looked up or that end in logits, not multiplied within the network: never Muon's.
 _EMBEDDINGS = ("embed", "wte", "wpe", "lm_head")
 _MOMENTS = {
@@ -103,7 +106,7 @@ class CoreOptimizer:
         self._betas, self._eps = betas, eps
         self._weight_decay = weight_decay
         self._groups: list[_Group] = []
-        self.add(named_parameters, birth=0)
+        self.add(named_parameters, birth=PRETRAINED)
 
     def add(self, named_parameters: Iterable[tuple[str, nn.Parameter]], birth: int) -> None:
         """Take on further parameters, such as those of an inserted block.
@@ -134,7 +137,7 @@ class CoreOptimizer:
         """Set the learning rate for the next step.
 
         Args:
-            lr_of_birth: Gives the learning rate of what was born after a step; pretrained: 0.
+            lr_of_birth: Gives the learning rate of what was born after a step; pretrained: `PRETRAINED`.
         """
         for group in self._groups:
             for inner_group in group.inner.param_groups:

@@ -1,5 +1,6 @@
 """Triggers, placements, maturation and recycling, each against what its definition says."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -17,6 +18,8 @@ from foam_cli.growth.recycling.dormant import Dormant
 from foam_cli.growth.recycling.none import NoRecycling
 from foam_cli.growth.recycling.wanda import Wanda
 from foam_cli.growth.triggers.gradient_percentile import GradientPercentile
+from foam_cli.growth.triggers.once import Once
+from foam_cli.growth.triggers.plateau import Plateau
 from foam_cli.growth.triggers.schedule import Schedule
 from foam_cli.model.neurons import make_growable
 
@@ -49,6 +52,42 @@ def test_schedule_fires_at_500_1000_1500():
     fired = [step for step in range(2000) if trigger.check({}, context(step=step))[0]]
     assert fired == [500, 1000, 1500]
     assert trigger.max_events(1999) == 3
+
+
+def fired_by(trigger, curve, steps):
+    """Steps at which a trigger fires; its state goes through JSON at every step, as in a resume."""
+    state, fired, losses = trigger.initial_state(), [], []
+    for step in range(steps):
+        if step % 50 == 0 and step:
+            losses.append((step, curve(step)))
+        firing, state = trigger.check(state, context(step=step, validation_losses=tuple(losses)))
+        state = json.loads(json.dumps(state))
+        fired += [step] if firing else []
+    return fired
+
+
+def test_plateau_fires_at_500_1000_1500_where_each_cycle_stops_falling_after_250():
+    def curve(step):
+        cycle, within = divmod(step - 1, 500)
+        return 7.0 - 0.1 * (5 * cycle + min(5, within // 50 + 1))
+
+    # validations every 50 steps: 50 to 250 fall, 300 to 500 do not: five in a row, at 500; then again
+    assert fired_by(Plateau(patience=5, min_delta_nats=0.01), curve, 2000) == [500, 1000, 1500]
+
+
+def test_plateau_counts_from_the_best_loss_and_asks_for_the_whole_delta():
+    flat = fired_by(Plateau(patience=5, min_delta_nats=0.01), lambda step: 2.0, 901)
+    assert flat == [300, 550, 800]  # the first validation, at 50, sets the mark
+    slow = fired_by(Plateau(patience=5, min_delta_nats=0.01), lambda step: 2.0 - step * 1e-6, 401)
+    assert slow == [300]
+    assert fired_by(Plateau(patience=5, min_delta_nats=0.01), lambda step: 2.0 - step * 1e-3, 901) == []
+    worse = [3.0, 1.0, 2.0, 1.5, 1.4, 1.2, 1.1]  # falls from one to the next, but never below the best
+    assert fired_by(Plateau(patience=5, min_delta_nats=0.01), lambda s: worse[s // 50 - 1], 351) == [350]
+
+
+def test_once_fires_before_the_first_step_only():
+    assert fired_by(Once(), lambda step: 1.0, 300) == [0]
+    assert Once().check({"fired": True}, context(step=0))[0] is None  # resumed before the first step
 
 
 def test_gradient_percentile_waits_and_names_the_top_tenth(tiny_model):
@@ -201,6 +240,7 @@ def test_a_copied_neighbour_does_not_break_the_basis(tiny_model):
     "make",
     [
         lambda: Schedule(every_steps=0),
+        lambda: Plateau(patience=0, min_delta_nats=0.01),
         lambda: GradientPercentile(percentile=100.0, cooldown_steps=1),
         lambda: GradientPercentile(percentile=90.0, cooldown_steps=0),
         lambda: EveryNthBlock(every_blocks=0),
