@@ -169,7 +169,8 @@ class NeuronGrowth:
             room = len(ffn.bank.free_slots()) + sum(index >= ffn.width for index in given_up)
             if sources[:room]:
                 born = self.initializer.bear(context, block, sources[:room], event)
-                births.append(replace(born, recycled=given_up[: len(sources[:room])]))
+                if len(born.up_GD):
+                    births.append(replace(born, recycled=given_up[: len(born.up_GD)]))
         return tuple(births), notes
 
     def _recycle(

@@ -74,7 +74,8 @@ def block_births(model: nn.Module) -> list[int | None]:
 def growth_detached(model: nn.Module) -> Generator[None]:
     """Take all growth away for a while: banks are skipped, inserted blocks are left out.
 
-    With a frozen core this is the pretrained model, bit for bit and at no memory.
+    With a frozen core this is the pretrained model, bit for bit and at no memory, unless growth edited the
+    core: neurons that were recycled stay erased, and out-columns that were divided stay divided.
 
     Args:
         model: A grown model.

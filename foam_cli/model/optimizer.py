@@ -175,6 +175,21 @@ class CoreOptimizer:
                     group.held[position] = (dim, at)
                     group.zero_held()
 
+    @torch.no_grad()
+    def drop_low_bits(self, parameter: nn.Parameter, dim: int, index: Sequence[int]) -> None:
+        """Forget the bits that bf16 dropped of slices that were rewritten; moments stay as they are.
+
+        Args:
+            parameter: The parameter; one that is not trained here has nothing to forget.
+            dim: The dimension along which the slices lie.
+            index: Which slices.
+        """
+        at = torch.tensor(sorted(index), dtype=torch.int64, device=parameter.device)
+        for group in self._groups:
+            for position, other in enumerate(group.parameters):
+                if other is parameter and group.lows is not None:
+                    group.lows[position].index_fill_(dim, at, 0)
+
     def state_tensors(self, model: nn.Module) -> dict[str, torch.Tensor]:
         """The state, by the names that the parameters have in a model.
 
@@ -263,9 +278,13 @@ def forget(touched: Sequence[Touched], neurons: NeuronAdamW, core: CoreOptimizer
     """
     for part in touched:
         neurons.reset(part.ffn.bank, part.slots)
-        if core is not None and part.core:
+        if core is None:
+            continue
+        if part.core:
             for parameter, dim in part.ffn.views.neuron_parameters():
                 core.hold_at_zero(parameter, dim, part.core)
+        if part.divided:
+            core.drop_low_bits(*part.ffn.views.neuron_parameters()[-1], part.divided)
 
 
 def _check_entries(name: str, entries: dict[str, torch.Tensor], parameter: nn.Parameter, kind: Kind) -> None:

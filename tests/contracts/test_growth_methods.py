@@ -10,6 +10,7 @@ import yaml
 
 from foam_cli.config import build, conf_dir
 from foam_cli.core.growth import GrowthPlan
+from foam_cli.engine.measure import Measurements
 from foam_cli.growth.context import GrowthContext
 from foam_cli.growth.signals import PressureTracker
 from foam_cli.model.blocks import block_births
@@ -50,6 +51,17 @@ def losses_until(step):
     return tuple((at, 2.0) for at in range(0, step + 1, 100))
 
 
+def measure_of(model):
+    """New and old data are two batches of random tokens."""
+    tokens = {
+        pool: torch.randint(2, 97, (4, 24), generator=torch.Generator().manual_seed(seed))
+        for pool, seed in (("new", 3), ("old", 4))
+    }
+    return Measurements(
+        model, lambda pool: [lambda: model(tokens[pool], labels=tokens[pool], use_cache=False).loss]
+    )
+
+
 def context_of(model, step=0):
     ffns = growable_ffns(model)
     tracker = PressureTracker(ffns, every_steps=1, pressure_decay=0.9, activity_decay=0.9)
@@ -64,6 +76,7 @@ def context_of(model, step=0):
         signals=tracker.signals,
         validation_losses=losses_until(step),
         block_births=block_births(model),
+        measure=measure_of(model),
     )
 
 
@@ -95,6 +108,21 @@ def test_the_first_step_moves_every_newborn(option, family, tiny_model, tokens_B
         moved_C = sum(p.grad.flatten(1).abs().sum(1) for p in ffn.bank.parameters() if p.ndim > 1)
         assert moved_C[ffn.bank.live_C].all()
         assert not moved_C[~ffn.bank.live_C].any()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("option", options("initializer"))
+def test_only_an_initializer_that_says_so_edits_the_core(option, family, tiny_model):
+    model, initializer = tiny_model(family), method("initializer", option)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    grow(model, initializer)
+    changed = set()
+    for name, value in model.state_dict().items():
+        plain = name.replace(".core.", ".")
+        if plain in before and not torch.equal(before[plain], value):
+            changed.add(name.rsplit(".", 2)[-2])
+    down = {"down_proj", "c_proj"}
+    assert changed <= down and bool(changed) == getattr(initializer, "edits_sources", False)
 
 
 @pytest.mark.parametrize("option", options("initializer"))

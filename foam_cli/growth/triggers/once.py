@@ -11,7 +11,7 @@ class Once:
     """Fires at step 0 and never again.
 
     Source: C. Wu et al., "LLaMA Pro: Progressive LLaMA with Block Expansion", 2024, arXiv 2401.02415: the
-        model is expanded first and trained afterwards; "Grow, don't overwrite", arXiv 2603.08647, likewise.
+        model is expanded first and trained afterwards; "Grow, Don't Overwrite", arXiv 2603.08647, likewise.
     """
 
     fires_before_training: ClassVar[bool] = True
