@@ -59,6 +59,10 @@ class Measure(Protocol):
         """Sample every growable FFN: one forward and backward pass."""
         ...
 
+    def skip_losses(self) -> Sequence[float]:
+        """For each block the change in nats of the loss when it is skipped: one pass for each, and one."""
+        ...
+
 
 class NoMeasure:
     """Stands where nothing can be measured."""
@@ -76,6 +80,17 @@ class NoMeasure:
             GrowthError: Always.
         """
         raise GrowthError(f"a growth method asked for gradients on {pool} data, but no data can be measured")
+
+    def skip_losses(self) -> Sequence[float]:
+        """Refuse.
+
+        Returns:
+            Nothing.
+
+        Raises:
+            GrowthError: Always.
+        """
+        raise GrowthError("a growth method asked for losses, but no data can be measured")
 
 
 @dataclass(frozen=True, kw_only=True)

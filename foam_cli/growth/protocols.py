@@ -99,7 +99,7 @@ class Recycling(Protocol):
 class GrowthPolicy(Protocol):
     """What the training loop asks."""
 
-    def capacity(self, total_steps: int) -> int:
+    def capacity(self, total_steps: int, width: int) -> int:
         """Slots that each block may come to need."""
         ...
 

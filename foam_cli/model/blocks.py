@@ -97,6 +97,30 @@ def growth_detached(model: nn.Module) -> Generator[None]:
             _set_blocks(model, blocks, types)
 
 
+@contextmanager
+def block_skipped(model: nn.Module, index: int) -> Generator[None]:
+    """Let a block give back what it got, for a while.
+
+    Args:
+        model: A causal language model.
+        index: Which block.
+
+    Yields:
+        Nothing.
+    """
+
+    def passed_on(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+        del module
+        hidden = args[0] if args else kwargs["hidden_states"]
+        return hidden if isinstance(output, torch.Tensor) else (hidden, *output[1:])
+
+    handle = find_blocks(model)[1][index].register_forward_hook(passed_on, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 def _set_blocks(model: nn.Module, blocks: Sequence[nn.Module], layer_types: list[str] | None) -> None:
     holder = find_blocks(model)[1]
     del holder[:]

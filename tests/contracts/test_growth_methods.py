@@ -161,11 +161,13 @@ def test_a_placement_keeps_to_what_is_eligible_and_to_the_limit(option, tiny_mod
     if hasattr(placement, "choose_blocks"):
         after = placement.choose_blocks(context, 2)
         assert 0 < len(after) <= 2 and len(set(after)) == len(after) and set(after) <= {0, 1, 2}
+        assert placement.choose_blocks(context, 2) == after
         return
     eligible = tuple(torch.arange(144) % 7 == block for block in range(3))
     chosen = placement.choose_neurons(context, eligible, 4)
     assert chosen and all(0 < len(set(sources)) == len(sources) <= 4 for sources in chosen.values())
     assert all(eligible[block][list(sources)].all() for block, sources in chosen.items())
+    assert placement.choose_neurons(context, eligible, 4) == chosen
 
 
 @pytest.mark.parametrize("option", options("maturation"))
@@ -197,12 +199,13 @@ def test_a_preset_plans_what_surgery_accepts(name, tiny_model, tokens_BT):
         assert name == "none"
         return
     model = tiny_model("llama")
-    make_growable(model, policy.capacity(1000))
+    make_growable(model, policy.capacity(1000, 80))
     before = model(tokens_BT).logits
-    context = context_of(model, step=1000)
+    step = 0 if getattr(policy.trigger, "fires_before_training", False) else 1000
+    context = context_of(model, step)
     plan, state = policy.plan(policy.initial_state(), context)
     assert plan is not None and state["num_events"] == 1
     recycled = [index for births in plan.neurons for index in births.recycled]
-    apply(model, plan, 1000)
+    apply(model, plan, step)
     if not recycled:
         assert (model(tokens_BT).logits - before).abs().max() <= 1e-5

@@ -8,12 +8,21 @@ import pytest
 import torch
 
 from foam_cli.core.errors import GrowthError
+from foam_cli.engine.measure import Measurements
 from foam_cli.growth.activity import dormancy, output_moves
 from foam_cli.growth.context import GrowthContext, NeuronSignals
 from foam_cli.growth.initializers.copy_noise import CopyNoise
+from foam_cli.growth.initializers.gradmax import GradMax
+from foam_cli.growth.initializers.paired import Paired
+from foam_cli.growth.initializers.random import Random
+from foam_cli.growth.initializers.split import Split
+from foam_cli.growth.maturation.freeze import Freeze
 from foam_cli.growth.maturation.young_multiplier import YoungMultiplier
+from foam_cli.growth.placements.after_blocks import AfterBlocks
 from foam_cli.growth.placements.every_nth_block import EveryNthBlock
+from foam_cli.growth.placements.least_important_blocks import LeastImportantBlocks
 from foam_cli.growth.placements.top_pressure import TopPressure
+from foam_cli.growth.placements.uniform import Uniform
 from foam_cli.growth.recycling.dormant import Dormant
 from foam_cli.growth.recycling.none import NoRecycling
 from foam_cli.growth.recycling.wanda import Wanda
@@ -151,6 +160,68 @@ def test_the_young_learn_faster_and_are_protected():
     assert not replace(rule, protected=False).is_protected(age).any()
 
 
+def test_mature_neurons_freeze():
+    rule = Freeze(mature_steps=500)
+    age = torch.tensor([0, 499, 500, 900])
+    assert rule.multipliers(age).tolist() == [1.0, 1.0, 0.0, 0.0]
+    assert rule.is_protected(age).tolist() == [True, True, False, False]
+
+
+def test_uniform_gives_every_block_as_many_and_depends_on_its_keys_alone():
+    eligible = tuple(torch.arange(40) % 2 == block % 2 for block in range(3))
+    chosen = Uniform().choose_neurons(context(step=7), eligible, 6)
+    assert [len(chosen[block]) for block in range(3)] == [6, 6, 6]
+    assert all(eligible[block][list(sources)].all() for block, sources in chosen.items())
+    torch.manual_seed(1)
+    assert Uniform().choose_neurons(context(step=7), eligible, 6) == chosen
+    assert Uniform().choose_neurons(context(step=8), eligible, 6) != chosen
+    assert Uniform().choose_neurons(context(step=7, seed=1), eligible, 6) != chosen
+    counts = torch.zeros(40)
+    for step in range(400):
+        counts[list(Uniform().choose_neurons(context(step=step), eligible[:1], 5)[0])] += 1
+    # each of 20 neurons is drawn 100 times in the mean, with a standard deviation below 9
+    assert ((counts[::2] - 100).abs() < 45).all() and not counts[1::2].any()
+    assert len(Uniform().choose_neurons(context(), eligible, 10**6)[0]) == 20
+    assert Uniform().choose_neurons(context(), (torch.zeros(4, dtype=torch.bool),), 3) == {}
+
+
+def test_after_blocks_names_pretrained_blocks():
+    placement = AfterBlocks(blocks=[-1, 0])
+    births: list[int | None] = [None] * 3
+    events = []
+    for step in range(4):
+        after = placement.choose_blocks(context(block_births=births), 1)[0]
+        births.insert(after + 1, step)
+        events.append(after)
+    assert events == [2, 0, 3, 0]  # the last one, the first, and again, counted with what came between
+    assert placement.choose_blocks(context(block_births=(None, 1, None)), 9) == (2, 0)
+    with pytest.raises(GrowthError, match="blocks 0 to 2"):
+        AfterBlocks(blocks=[3]).choose_blocks(context(), 1)
+    with pytest.raises(GrowthError, match="are the same"):
+        AfterBlocks(blocks=[2, -1]).choose_blocks(context(), 1)
+
+
+def test_the_least_important_block_is_the_one_that_hardly_does_anything(tiny_model, tokens_BT):
+    model = tiny_model("llama")
+    with torch.no_grad():  # block 1 adds a thousandth of what it did, so that skipping it changes least
+        for projection in (model.model.layers[1].self_attn.o_proj, model.model.layers[1].mlp.down_proj):
+            projection.weight.mul_(1e-3)
+
+    def loss():
+        return model(tokens_BT, labels=tokens_BT, use_cache=False).loss
+
+    measure = Measurements(model, lambda pool: [loss])
+    changes = measure.skip_losses()
+    whole = float(loss().detach())
+    del model.model.layers[2]  # an independent way to skip the last block
+    assert changes[2] == pytest.approx(float(loss().detach()) - whole, abs=1e-5)
+    assert abs(changes[1]) < 0.01 * min(abs(changes[0]), abs(changes[2]))
+    found = Measurements(tiny_model("llama"), lambda pool: [loss])
+    found.skip_losses = lambda: changes
+    ranked = LeastImportantBlocks().choose_blocks(context(measure=found), 3)
+    assert ranked[0] == 1 and set(ranked) == {0, 1, 2}
+
+
 def test_dormancy_is_relative_to_the_living():
     score = dormancy(signals([0.0] * 4, [1.0, 3.0, 0.0, 99.0]), torch.tensor([True, True, True, False]))
     assert score[:3].tolist() == pytest.approx([0.75, 2.25, 0.0])
@@ -244,6 +315,12 @@ def test_a_copied_neighbour_does_not_break_the_basis(tiny_model):
         lambda: GradientPercentile(percentile=100.0, cooldown_steps=1),
         lambda: GradientPercentile(percentile=90.0, cooldown_steps=0),
         lambda: EveryNthBlock(every_blocks=0),
+        lambda: AfterBlocks(blocks=[]),
+        lambda: Freeze(mature_steps=0),
+        lambda: Random(std=0.0),
+        lambda: Paired(in_std=0.0, out_std=1.0),
+        lambda: Split(alpha=0.5),
+        lambda: GradMax(column_frac=0.0, num_candidates=1),
         lambda: YoungMultiplier(mature_steps=-1, multiplier=2.0, protected=True),
         lambda: CopyNoise(noise_frac=-1.0, num_neighbours=1),
     ],
