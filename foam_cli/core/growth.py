@@ -83,7 +83,7 @@ class GrowthRecord:
         max_abs_dlogits: Largest change of a logit on the probe batch.
         loss_before_nats: Loss on the probe batch before the event.
         loss_after_nats: Loss on the probe batch after the event.
-        seconds: Time the event took, measuring included.
+        seconds: Time the event took, planning and measuring included.
         notes: Whatever the plan noted.
     """
 

@@ -231,11 +231,11 @@ def grow(loop: Loop, grower: Grower, state: RunState) -> None:
         grower: Carries growth out.
         state: Where the run is.
     """
+    started = time.monotonic()
     measure = Measurements(grower.model, partial(measuring_losses, loop, grower.model, state.step))
     plan, state.growth = grower.plan(state, measure)
     if plan is None:
         return
-    started = time.monotonic()
     probe = loop.data.probe().to(loop.settings.hardware.device)
     before_NV = probe_logits(loop, probe)
     record = grower.apply(plan, state.step)

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 
 _TINY = 1e-30
-#: Passes that rank candidates; the winner is sharpened afterwards.
-_RANKING_PASSES = 4
+#: Passes that rank candidates, from nothing and from an earlier answer; the winner is sharpened afterwards.
+_FIRST_PASSES, _NEXT_PASSES = 4, 2
 _BLOCK = 8
 _MAX_PASSES = 200
 
@@ -27,10 +27,11 @@ def leading(
     Returns:
         Lower bounds of σ₁, tight up to a few percent, and the right directions found.
     """
+    num_passes = _FIRST_PASSES if v_KD is None else _NEXT_PASSES
     if v_KD is None:  # one more half pass, from the mean gradient
         v_KD = _unit((activity_KT * (g_TD.sum(0) @ g_TD.T)) @ x_TD)
     sigma_K = v_KD.new_zeros(len(v_KD))
-    for _ in range(_RANKING_PASSES):
+    for _ in range(num_passes):
         u_KD = _unit((activity_KT * (v_KD @ x_TD.T)) @ g_TD)
         w_KD = (activity_KT * (u_KD @ g_TD.T)) @ x_TD
         sigma_K, v_KD = w_KD.norm(dim=1), _unit(w_KD)

@@ -46,8 +46,14 @@ def context_of(model, tokens_BT, step):
 
     measure = Measurements(model, lambda pool: [loss])
     return GrowthContext(
-        step=step, seed=0, ffns=ffns, signals=(), validation_losses=(), block_births=(None,) * 3, measure=measure
-    )  # fmt: skip
+        step=step,
+        seed=0,
+        ffns=ffns,
+        signals=(),
+        validation_losses=(),
+        block_births=(None,) * 3,
+        measure=measure,
+    )
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama"])
