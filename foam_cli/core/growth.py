@@ -20,6 +20,8 @@ class NeuronBirths:
         sources: For each newborn the neuron it descends from, in the numbering below, or None.
         recycled: Neurons that are erased by the same event. Numbering: 0..F-1 are the pretrained neurons,
             F..F+C-1 the slots of the bank.
+        sources_down_GD: The out-columns that the sources have from now on, or None where they keep theirs.
+            Sources are then given, and differ from each other.
     """
 
     block: int
@@ -29,6 +31,7 @@ class NeuronBirths:
     down_GD: Float[torch.Tensor, "G D"]
     sources: tuple[int | None, ...]
     recycled: tuple[int, ...] = ()
+    sources_down_GD: Float[torch.Tensor, "G D"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +83,7 @@ class GrowthRecord:
         max_abs_dlogits: Largest change of a logit on the probe batch.
         loss_before_nats: Loss on the probe batch before the event.
         loss_after_nats: Loss on the probe batch after the event.
-        seconds: Time the event took, measuring included.
+        seconds: Time the event took, planning and measuring included.
         notes: Whatever the plan noted.
     """
 

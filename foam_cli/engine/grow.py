@@ -5,13 +5,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch import nn
+from transformers import PreTrainedModel
 
 from foam_cli.core.growth import GrowthPlan, GrowthRecord
 from foam_cli.core.settings import Settings
 from foam_cli.engine.optimizers import Optimizers
 from foam_cli.engine.state import RunState
-from foam_cli.growth.context import GrowthContext
+from foam_cli.growth.context import GrowthContext, Measure
 from foam_cli.model.blocks import block_births, insert_block
 from foam_cli.model.neurons import GrowableFFN, growable_ffns
 from foam_cli.model.sites import find_blocks
@@ -22,7 +22,7 @@ class Grower:
     """The growth of one run."""
 
     def __init__(
-        self, settings: Settings, model: nn.Module, ffns: Sequence[GrowableFFN], optimizers: Optimizers
+        self, settings: Settings, model: PreTrainedModel, ffns: Sequence[GrowableFFN], optimizers: Optimizers
     ) -> None:
         self._policy = settings.growth
         self._seed = settings.seed
@@ -61,11 +61,17 @@ class Grower:
         multipliers = {ffn.bank: self._policy.multipliers(step - ffn.bank.birth_C) for ffn in self._ffns}
         return self._optimizers.step(step, multipliers, self._policy.block_lr_scale)
 
-    def plan(self, state: RunState) -> tuple[GrowthPlan | None, dict[str, Any]]:
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model as it is, never compiled: what hooks can be put into."""
+        return self._model
+
+    def plan(self, state: RunState, measure: Measure) -> tuple[GrowthPlan | None, dict[str, Any]]:
         """Ask the policy.
 
         Args:
             state: Where the run is.
+            measure: Finds out what else a method wants to know.
 
         Returns:
             A plan or None, and the policy's next state.
@@ -77,6 +83,7 @@ class Grower:
             signals=[] if self._tracker is None else self._tracker.signals,
             validation_losses=state.validation,
             block_births=block_births(self._model),
+            measure=measure,
         )
         return self._policy.plan(state.growth, context)
 

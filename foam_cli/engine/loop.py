@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -19,9 +20,11 @@ from foam_cli.engine.display import Display
 from foam_cli.engine.folder import RunFolder
 from foam_cli.engine.grow import Grower
 from foam_cli.engine.machine import autocast
+from foam_cli.engine.measure import Measurements
 from foam_cli.engine.optimizers import Optimizers
 from foam_cli.engine.prepare import TrainingData
 from foam_cli.engine.state import RunState
+from foam_cli.growth.context import Pool
 from foam_cli.model.heads import logits_at
 
 
@@ -69,6 +72,8 @@ def train(loop: Loop, state: RunState) -> bool:
     t = loop.settings.train
     validation = [batch.to(loop.settings.hardware.device) for batch in loop.data.validation_batches()]
     loop.model.train()
+    if loop.grower is not None and state.step == 0:
+        grow(loop, loop.grower, state)
     with loop.display.bar("training", total=t.steps, done=state.step) as update:
         while state.step < t.steps:
             if loop.should_stop():
@@ -226,10 +231,11 @@ def grow(loop: Loop, grower: Grower, state: RunState) -> None:
         grower: Carries growth out.
         state: Where the run is.
     """
-    plan, state.growth = grower.plan(state)
+    started = time.monotonic()
+    measure = Measurements(grower.model, partial(measuring_losses, loop, grower.model, state.step))
+    plan, state.growth = grower.plan(state, measure)
     if plan is None:
         return
-    started = time.monotonic()
     probe = loop.data.probe().to(loop.settings.hardware.device)
     before_NV = probe_logits(loop, probe)
     record = grower.apply(plan, state.step)
@@ -238,6 +244,26 @@ def grow(loop: Loop, grower: Grower, state: RunState) -> None:
     state.records.append(record)
     loop.folder.log_growth(record)
     loop.display.growth(record)
+
+
+def measuring_losses(
+    loop: Loop, model: PreTrainedModel, step: int, pool: Pool
+) -> list[Callable[[], torch.Tensor]]:
+    """The mean loss per target on a few batches, as parts that add up to it.
+
+    Args:
+        loop: What to work with.
+        model: The model that is trained, not compiled.
+        step: Optimizer steps done; the batches depend on it.
+        pool: Which data.
+
+    Returns:
+        Each call gives one batch's part, with its graph.
+    """
+    eager = replace(loop, model=model)
+    batches = [b.to(loop.settings.hardware.device) for b in loop.data.measuring_batches(pool, step)]
+    num_targets = sum(batch.num_targets for batch in batches)
+    return [lambda batch=batch: target_loss(eager, batch) / num_targets for batch in batches]
 
 
 @torch.no_grad()

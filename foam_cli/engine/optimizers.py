@@ -10,7 +10,7 @@ from foam_cli.core.errors import ConfigError
 from foam_cli.core.settings import HardwareSettings, TrainSettings
 from foam_cli.model.neuron_adamw import NeuronAdamW
 from foam_cli.model.neurons import NeuronBank, growable_ffns
-from foam_cli.model.optimizer import CoreOptimizer, forget
+from foam_cli.model.optimizer import PRETRAINED, CoreOptimizer, forget
 from foam_cli.model.sites import find_ffn_sites
 from foam_cli.model.surgery import Touched
 
@@ -135,7 +135,7 @@ class Optimizers:
         factor = lr_factor(step, self._train)
 
         def lr_of_birth(birth: int) -> float:
-            if birth == 0:
+            if birth == PRETRAINED:
                 return self._train.lr * factor
             return self._train.grown_lr * factor * block_lr_scale(step - birth)
 

@@ -6,17 +6,22 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from foam_cli.core.errors import DataError
+from foam_cli.core.seeds import rng
 from foam_cli.core.settings import TrainSettings
-from foam_cli.data.batching import Batch, BatchStream, collate
+from foam_cli.data.batching import Batch, BatchStream, collate, plan_epoch
 from foam_cli.data.corpus import Corpus
 from foam_cli.data.encode import Document, LossOn, encode_documents
 from foam_cli.data.replay.reservoir import Reservoir
+from foam_cli.growth.context import Pool
 from foam_cli.model.loading import BaseModel
 
 #: The probe is one small batch that every growth event is measured on.
 PROBE_EXAMPLES = 32
 #: At most so many positions of it, which bounds the memory of their logits.
 PROBE_POSITIONS = 256
+#: Growth methods that want gradients see at most so many tokens, which bounds the memory of what is kept.
+MEASURE_TOKENS = 4096
 
 
 @runtime_checkable
@@ -124,6 +129,35 @@ class TrainingData:
             names = [f"validation example {index}" for index in indices]
             batches.append(collate([self.validation.example(i) for i in indices], self.pad_id, names))
         return batches
+
+    def measuring_batches(self, pool: Pool, step: int) -> list[Batch]:
+        """A few examples for growth methods that want to look at data, drawn apart from the training order.
+
+        Args:
+            pool: `new`: what is learnt; `old`: what is replayed.
+            step: Optimizer steps done; the draw depends on it and on the seed alone.
+
+        Returns:
+            Batches of together about one forward pass's tokens, at most `MEASURE_TOKENS`.
+
+        Raises:
+            DataError: Old data is wanted, and the run has none.
+        """
+        corpus = self.train if pool == "new" else self.old
+        if corpus is None:
+            raise DataError(
+                "A growth method needs old data, and this run has none: choose a data source that knows what "
+                "the base model was trained on, and a replay strategy such as replay=reservoir."
+            )
+        order = rng(self.seed, "measure", pool, step).sample(range(len(corpus)), min(len(corpus), 1024))
+        lengths = corpus.lengths[order].cumsum()
+        count = int((lengths <= min(self.batch_tokens, MEASURE_TOKENS)).sum())
+        chosen = corpus.take(order[: max(1, count)])
+        names = [f"measured {pool} example {index}" for index in order]
+        return [
+            collate([chosen.example(i) for i in part], self.pad_id, [names[i] for i in part])
+            for part in plan_epoch(chosen.lengths, self.batch_tokens, self.seed, 0)
+        ]
 
     def probe(self) -> Batch:
         """The batch on which growth is measured.

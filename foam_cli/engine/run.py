@@ -28,6 +28,7 @@ from foam_cli.model.attention import attend_in_fp32
 from foam_cli.model.heads import direct_head
 from foam_cli.model.loading import BaseModel, load_base, weights_dtype
 from foam_cli.model.neurons import growable_ffns, make_growable, num_parameters_in_use
+from foam_cli.model.sites import find_ffn_sites
 from foam_cli.report.page import run_report
 
 
@@ -100,6 +101,12 @@ def build_settings(values: dict[str, Any]) -> Settings:
     if settings.train.parameters == "grown" and not settings.growth:
         raise ConfigError(
             "train=grown with growth=none: nothing would be trained. Use train=ffn or train=full."
+        )
+    trigger = getattr(settings.growth, "trigger", None)
+    if getattr(trigger, "reads_validation", False) and settings.train.validate_every_steps is None:
+        raise ConfigError(
+            f"growth.trigger={type(trigger).__name__} waits for validation losses, but "
+            "train.validate_every_steps=null: give it a number of steps."
         )
     return settings
 
@@ -293,7 +300,8 @@ class Run:
         probe = self.data.probe().to(s.hardware.device)
         with torch.no_grad():
             before = model(input_ids=probe.input_ids_BT[:4], use_cache=False).logits
-            capacity = s.growth.capacity(s.train.steps) if s.growth else 0
+            width = max(site.views.width for site in find_ffn_sites(model)) if s.growth else 0
+            capacity = s.growth.capacity(s.train.steps, width) if s.growth else 0
             ffns = make_growable(model, capacity) if capacity else []
             after = model(input_ids=probe.input_ids_BT[:4], use_cache=False).logits
         self.start_max_abs_dlogits = float((after.float() - before.float()).abs().max())

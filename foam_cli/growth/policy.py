@@ -34,7 +34,8 @@ class NeuronGrowth:
         maturation: How the young are protected.
         recycling: Which dead neurons make room.
         max_neurons_per_event: Neurons born by one event: per block where the placement's scope is `block`,
-            over all blocks where it is `global`.
+            over all blocks where it is `global`. None is as many as may be sources; the banks then have room
+            for one newborn beside each pretrained neuron and event.
         max_events: Events of a run, or None for as many as the trigger makes.
         track_every_steps: Steps between measurements of the neurons.
         pressure_decay: Decay per step of the running mean of the pressure.
@@ -46,7 +47,7 @@ class NeuronGrowth:
     initializer: Initializer
     maturation: Maturation
     recycling: Recycling
-    max_neurons_per_event: int
+    max_neurons_per_event: int | None
     max_events: int | None
     track_every_steps: int
     pressure_decay: float
@@ -58,21 +59,32 @@ class NeuronGrowth:
                 f"placement={type(self.placement).__name__} places blocks, but this growth is of neurons: "
                 "choose a placement of neurons such as top_pressure, or growth=block_schedule."
             )
+        if getattr(self.trigger, "fires_before_training", False) and getattr(
+            self.placement, "reads_pressure", False
+        ):
+            raise ValueError(
+                f"trigger={type(self.trigger).__name__} does not fit here with "
+                f"placement={type(self.placement).__name__}: before the first step no pressure has been "
+                "measured. Choose placement=uniform, or a trigger that fires during training."
+            )
         for name in ("max_neurons_per_event", "track_every_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least 1.")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}={value}: must be at least 1.")
         _check_max_events(self.max_events)
 
-    def capacity(self, total_steps: int) -> int:
+    def capacity(self, total_steps: int, width: int) -> int:
         """Slots that each block may come to need.
 
         Args:
             total_steps: Optimizer steps of the run.
+            width: Pretrained neurons of the widest FFN.
 
         Returns:
             Neurons per event times events; nothing is subtracted for recycled slots.
         """
-        return self.max_neurons_per_event * _num_events(self.trigger, self.max_events, total_steps)
+        per_event = width if self.max_neurons_per_event is None else self.max_neurons_per_event
+        return per_event * _num_events(self.trigger, self.max_events, total_steps)
 
     def initial_state(self) -> dict[str, Any]:
         """What the policy remembers at first.
@@ -149,7 +161,9 @@ class NeuronGrowth:
         )
         wanted = firing.candidates
         eligible = mature if wanted is None else tuple(a & b for a, b in zip(mature, wanted, strict=True))
-        chosen = self.placement.choose_neurons(context, eligible, self.max_neurons_per_event)
+        limit = self.max_neurons_per_event
+        limit = sum(len(mask) for mask in eligible) if limit is None else limit
+        chosen = self.placement.choose_neurons(context, eligible, limit)
         births: list[NeuronBirths] = []
         notes: dict[str, Any] = {}
         for block, ffn in enumerate(context.ffns):
@@ -161,7 +175,8 @@ class NeuronGrowth:
             room = len(ffn.bank.free_slots()) + sum(index >= ffn.width for index in given_up)
             if sources[:room]:
                 born = self.initializer.bear(context, block, sources[:room], event)
-                births.append(replace(born, recycled=given_up[: len(sources[:room])]))
+                if len(born.up_GD):
+                    births.append(replace(born, recycled=given_up[: len(born.up_GD)]))
         return tuple(births), notes
 
     def _recycle(
@@ -204,16 +219,17 @@ class BlockGrowth:
             )
         _check_max_events(self.max_events)
 
-    def capacity(self, total_steps: int) -> int:
+    def capacity(self, total_steps: int, width: int) -> int:
         """Slots that each block may come to need.
 
         Args:
             total_steps: Not looked at.
+            width: Not looked at.
 
         Returns:
             0: no neurons grow, so the FFNs need no banks.
         """
-        del total_steps
+        del total_steps, width
         return 0
 
     def initial_state(self) -> dict[str, Any]:

@@ -1,4 +1,10 @@
-"""What each family of growth methods must offer."""
+"""What each family of growth methods must offer.
+
+Beside these a method may declare, as class attributes (False where it says nothing): a trigger
+`fires_before_training` or `reads_validation`, a placement `reads_pressure`, an initializer
+`edits_sources`. What does not go together is
+refused when the policy is built.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -93,7 +99,7 @@ class Recycling(Protocol):
 class GrowthPolicy(Protocol):
     """What the training loop asks."""
 
-    def capacity(self, total_steps: int) -> int:
+    def capacity(self, total_steps: int, width: int) -> int:
         """Slots that each block may come to need."""
         ...
 

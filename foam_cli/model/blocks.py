@@ -120,7 +120,8 @@ def block_births(model: nn.Module) -> list[int | None]:
 def growth_detached(model: nn.Module) -> Generator[None]:
     """Take all growth away for a while: banks are skipped, inserted blocks are left out.
 
-    With a frozen core this is the pretrained model, bit for bit and at no memory.
+    With a frozen core this is the pretrained model, bit for bit and at no memory, unless growth edited the
+    core: neurons that were recycled stay erased, and out-columns that were divided stay divided.
 
     Args:
         model: A grown model.
@@ -140,6 +141,30 @@ def growth_detached(model: nn.Module) -> Generator[None]:
             yield
         finally:
             _set_blocks(model, blocks, lists)
+
+
+@contextmanager
+def block_skipped(model: nn.Module, index: int) -> Generator[None]:
+    """Let a block give back what it got, for a while.
+
+    Args:
+        model: A causal language model.
+        index: Which block.
+
+    Yields:
+        Nothing.
+    """
+
+    def passed_on(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+        del module
+        hidden = args[0] if args else kwargs["hidden_states"]
+        return hidden if isinstance(output, torch.Tensor) else (hidden, *output[1:])
+
+    handle = find_blocks(model)[1][index].register_forward_hook(passed_on, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _set_blocks(model: nn.Module, blocks: Sequence[nn.Module], lists: dict[str, list[Any]]) -> None:

@@ -15,6 +15,9 @@ from foam_cli.model.surgery import Touched
 
 Kind = Literal["adamw", "adamw8bit", "muon"]
 
+#: The birth of what was not born in this run; a block may be born before the first step, after step 0.
+PRETRAINED = -1
+
 #: Matrices that are looked up or that end in logits, not multiplied within the network: never Muon's.
 _EMBEDDINGS = ("embed", "wte", "wpe", "lm_head")
 _MOMENTS = {
@@ -103,7 +106,7 @@ class CoreOptimizer:
         self._betas, self._eps = betas, eps
         self._weight_decay = weight_decay
         self._groups: list[_Group] = []
-        self.add(named_parameters, birth=0)
+        self.add(named_parameters, birth=PRETRAINED)
 
     def add(self, named_parameters: Iterable[tuple[str, nn.Parameter]], birth: int) -> None:
         """Take on further parameters, such as those of an inserted block.
@@ -134,7 +137,7 @@ class CoreOptimizer:
         """Set the learning rate for the next step.
 
         Args:
-            lr_of_birth: Gives the learning rate of what was born after a step; pretrained: 0.
+            lr_of_birth: Gives the learning rate of what was born after a step; pretrained: `PRETRAINED`.
         """
         for group in self._groups:
             for inner_group in group.inner.param_groups:
@@ -171,6 +174,21 @@ class CoreOptimizer:
                     at = torch.tensor(sorted({*held, *index}), dtype=torch.int64, device=parameter.device)
                     group.held[position] = (dim, at)
                     group.zero_held()
+
+    @torch.no_grad()
+    def drop_low_bits(self, parameter: nn.Parameter, dim: int, index: Sequence[int]) -> None:
+        """Forget the bits that bf16 dropped of slices that were rewritten; moments stay as they are.
+
+        Args:
+            parameter: The parameter; one that is not trained here has nothing to forget.
+            dim: The dimension along which the slices lie.
+            index: Which slices.
+        """
+        at = torch.tensor(sorted(index), dtype=torch.int64, device=parameter.device)
+        for group in self._groups:
+            for position, other in enumerate(group.parameters):
+                if other is parameter and group.lows is not None:
+                    group.lows[position].index_fill_(dim, at, 0)
 
     def state_tensors(self, model: nn.Module) -> dict[str, torch.Tensor]:
         """The state, by the names that the parameters have in a model.
@@ -260,10 +278,14 @@ def forget(touched: Sequence[Touched], neurons: NeuronAdamW, core: CoreOptimizer
     """
     for part in touched:
         neurons.reset(part.ffn.bank, part.slots)
-        if core is not None and part.core:
-            views = part.ffn.views
+        if core is None:
+            continue
+        views = part.ffn.views
+        if part.core:
             for parameter, dim in views.neuron_parameters():
                 core.hold_at_zero(parameter, dim, views.places(parameter, dim, part.core))
+        if part.divided:
+            core.drop_low_bits(*views.neuron_parameters()[-1], part.divided)
 
 
 def _check_entries(name: str, entries: dict[str, torch.Tensor], parameter: nn.Parameter, kind: Kind) -> None:

@@ -22,11 +22,13 @@ class Touched:
         ffn: The FFN.
         slots: Slots of its bank that were written or erased.
         core: Pretrained neurons that were erased.
+        divided: Pretrained neurons whose out-columns were rewritten, because newborns took a part of them.
     """
 
     ffn: GrowableFFN
     slots: tuple[int, ...]
     core: tuple[int, ...]
+    divided: tuple[int, ...] = ()
 
 
 def apply(model: nn.Module, plan: GrowthPlan, step: int) -> tuple[GrowthRecord, list[Touched]]:
@@ -70,6 +72,7 @@ def apply(model: nn.Module, plan: GrowthPlan, step: int) -> tuple[GrowthRecord, 
 def _bear(ffn: GrowableFFN, births: NeuronBirths, step: int) -> Touched:
     core = tuple(index for index in births.recycled if index < ffn.width)
     erased = [index - ffn.width for index in births.recycled if index >= ffn.width]
+    divided = _rewrite_sources(ffn, births)
     _erase_core(ffn, core)
     ffn.bank.erase(erased)
     slots = ffn.bank.free_slots()[: len(births.up_GD)]
@@ -79,7 +82,17 @@ def _bear(ffn: GrowableFFN, births: NeuronBirths, step: int) -> Touched:
     ffn.bank.live_C[slots] = True
     ffn.bank.birth_C[slots] = step
     ffn.bank.recount()
-    return Touched(ffn=ffn, slots=tuple(sorted({*slots, *erased})), core=core)
+    return Touched(ffn=ffn, slots=tuple(sorted({*slots, *erased})), core=core, divided=divided)
+
+
+def _rewrite_sources(ffn: GrowableFFN, births: NeuronBirths) -> tuple[int, ...]:
+    if births.sources_down_GD is None:
+        return ()
+    for index, down_D in zip(births.sources, births.sources_down_GD, strict=True):
+        assert index is not None
+        row = ffn.views.down_FD[index] if index < ffn.width else ffn.bank.down_CD[index - ffn.width]
+        row.copy_(down_D)
+    return tuple(index for index in births.sources if index is not None and index < ffn.width)
 
 
 def _erase_core(ffn: GrowableFFN, neurons: tuple[int, ...]) -> None:
@@ -140,8 +153,23 @@ def _check(births: NeuronBirths, ffns: list[GrowableFFN]) -> None:
             raise GrowthError(f"{where}: the initializer made rows that are not finite")
 
 
+def _check_divided(births: NeuronBirths, alive: list[bool]) -> None:
+    if births.sources_down_GD is None:
+        return
+    sources = [index for index in births.sources if index is not None and 0 <= index < len(alive)]
+    usable = {index for index in sources if alive[index]} - {*births.recycled}
+    if len(usable) != len(births.sources) or births.sources_down_GD.shape != births.down_GD.shape:
+        raise GrowthError(
+            f"block {births.block}: out-columns of sources {list(births.sources)} cannot be divided: every "
+            "newborn needs a living source of its own that is not recycled"
+        )
+    if not bool(births.sources_down_GD.isfinite().all()):
+        raise GrowthError(f"block {births.block}: the initializer made rows that are not finite")
+
+
 def _check_recycled(births: NeuronBirths, ffn: GrowableFFN) -> None:
     alive = torch.cat([ffn.core_live_F, ffn.bank.live_C]).tolist()
+    _check_divided(births, alive)
     repeated = [index for index, count in Counter(births.recycled).items() if count > 1]
     wrong = [index for index in births.recycled if not 0 <= index < len(alive) or not alive[index]]
     if wrong or repeated:

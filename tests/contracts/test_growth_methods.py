@@ -10,6 +10,7 @@ import yaml
 
 from foam_cli.config import build, conf_dir
 from foam_cli.core.growth import GrowthPlan
+from foam_cli.engine.measure import Measurements
 from foam_cli.growth.context import GrowthContext
 from foam_cli.growth.signals import PressureTracker
 from foam_cli.model.blocks import block_births
@@ -45,6 +46,22 @@ def preset(name):
     return build(getattr(importlib.import_module(module), class_name), node)
 
 
+def losses_until(step):
+    """A validation every 100 steps whose loss never falls."""
+    return tuple((at, 2.0) for at in range(0, step + 1, 100))
+
+
+def measure_of(model):
+    """New and old data are two batches of random tokens."""
+    tokens = {
+        pool: torch.randint(2, 97, (4, 24), generator=torch.Generator().manual_seed(seed))
+        for pool, seed in (("new", 3), ("old", 4))
+    }
+    return Measurements(
+        model, lambda pool: [lambda: model(tokens[pool], labels=tokens[pool], use_cache=False).loss]
+    )
+
+
 def context_of(model, step=0):
     ffns = growable_ffns(model)
     tracker = PressureTracker(ffns, every_steps=1, pressure_decay=0.9, activity_decay=0.9)
@@ -57,8 +74,9 @@ def context_of(model, step=0):
         seed=0,
         ffns=ffns,
         signals=tracker.signals,
-        validation_losses=((0, 2.0), (step, 2.0)),
+        validation_losses=losses_until(step),
         block_births=block_births(model),
+        measure=measure_of(model),
     )
 
 
@@ -92,6 +110,21 @@ def test_the_first_step_moves_every_newborn(option, family, tiny_model, tokens_B
         assert not moved_C[~ffn.bank.live_C].any()
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("option", options("initializer"))
+def test_only_an_initializer_that_says_so_edits_the_core(option, family, tiny_model):
+    model, initializer = tiny_model(family), method("initializer", option)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    grow(model, initializer)
+    changed = set()
+    for name, value in model.state_dict().items():
+        plain = name.replace(".core.", ".")
+        if plain in before and not torch.equal(before[plain], value):
+            changed.add(name.rsplit(".", 2)[-2])
+    down = {"down_proj", "c_proj"}
+    assert changed <= down and bool(changed) == getattr(initializer, "edits_sources", False)
+
+
 @pytest.mark.parametrize("option", options("initializer"))
 def test_an_initializer_leaves_the_global_generator_alone(option, tiny_model):
     model = tiny_model("llama")
@@ -112,7 +145,8 @@ def test_a_trigger_fires_no_more_often_than_it_says(option, tiny_model):
     for step in range(0, 1201, 10):
         from dataclasses import replace
 
-        firing, state = trigger.check(state, replace(context, step=step))
+        now = replace(context, step=step, validation_losses=losses_until(step))
+        firing, state = trigger.check(state, now)
         state = json.loads(json.dumps(state))  # plain data
         num_fired += firing is not None
     assert 0 < num_fired <= trigger.max_events(1200)
@@ -127,11 +161,13 @@ def test_a_placement_keeps_to_what_is_eligible_and_to_the_limit(option, tiny_mod
     if hasattr(placement, "choose_blocks"):
         after = placement.choose_blocks(context, 2)
         assert 0 < len(after) <= 2 and len(set(after)) == len(after) and set(after) <= {0, 1, 2}
+        assert placement.choose_blocks(context, 2) == after
         return
     eligible = tuple(torch.arange(144) % 7 == block for block in range(3))
     chosen = placement.choose_neurons(context, eligible, 4)
     assert chosen and all(0 < len(set(sources)) == len(sources) <= 4 for sources in chosen.values())
     assert all(eligible[block][list(sources)].all() for block, sources in chosen.items())
+    assert placement.choose_neurons(context, eligible, 4) == chosen
 
 
 @pytest.mark.parametrize("option", options("maturation"))
@@ -163,12 +199,13 @@ def test_a_preset_plans_what_surgery_accepts(name, tiny_model, tokens_BT):
         assert name == "none"
         return
     model = tiny_model("llama")
-    make_growable(model, policy.capacity(1000))
+    make_growable(model, policy.capacity(1000, 80))
     before = model(tokens_BT).logits
-    context = context_of(model, step=1000)
+    step = 0 if getattr(policy.trigger, "fires_before_training", False) else 1000
+    context = context_of(model, step)
     plan, state = policy.plan(policy.initial_state(), context)
     assert plan is not None and state["num_events"] == 1
     recycled = [index for births in plan.neurons for index in births.recycled]
-    apply(model, plan, 1000)
+    apply(model, plan, step)
     if not recycled:
         assert (model(tokens_BT).logits - before).abs().max() <= 1e-5

@@ -184,7 +184,10 @@ def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_p
                 if part == "growth.trigger":  # whatever it waits for comes at every other step
                     has = config.compose(["growth=v3", f"{part}={option}"]).values["growth"]["trigger"]
                     more = [f"{part}.{key}=2" for key in has if key.endswith("_steps")]
-                finish("train", *plain, "growth=v3", *more, f"{part}={option}", allowed="does not fit here")
+                    more += ["train.validate_every_steps=1"]
+                for preset in ["v3", "block_schedule"] if part == "growth.placement" else ["v3"]:
+                    words = [f"growth={preset}", *more, f"{part}={option}"]
+                    finish("train", *plain, *words, allowed="does not fit here")
     profile = ["hardware=rtx3060", "hardware.device=cpu", "hardware.threads=1"]
     finish("train", *plain, *profile, "growth=v3", *often, "export=hf", "export.max_abs_dlogits=1")
 

@@ -5,6 +5,7 @@ import torch
 
 from foam_cli.core.errors import CheckpointError
 from foam_cli.core.growth import GrowthPlan, NeuronBirths
+from foam_cli.growth.maturation.freeze import Freeze
 from foam_cli.model.blocks import insert_block
 from foam_cli.model.neuron_adamw import NeuronAdamW
 from foam_cli.model.neurons import growable_ffns, make_growable
@@ -201,3 +202,24 @@ def test_learning_rate_follows_birth(tiny_model):
     optimizer.add_bank(ffns[1].bank, birth=30)
     optimizer.set_lr(lambda birth: 0.5 if birth == 30 else 0.25)
     assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.5]
+
+
+def test_a_frozen_neuron_keeps_every_bit(tiny_model):
+    ffn = make_growable(tiny_model("gpt2"), 1)[0]
+    optimizer = NeuronAdamW([ffn.bank], betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1)
+    optimizer.set_lr(lambda birth: 1e-2)
+    with torch.no_grad():
+        for rows in ffn.bank.parameters():
+            rows[:2].normal_(generator=torch.Generator().manual_seed(0))
+    ffn.bank.live_C[:2] = True
+    ffn.bank.birth_C[1] = 10
+    rule = Freeze(mature_steps=10)
+    for step in range(20):
+        before = [rows.detach().clone() for rows in ffn.bank.parameters()]
+        for rows in ffn.bank.parameters():
+            rows.grad = torch.ones_like(rows)
+        optimizer.set_multiplier(ffn.bank, rule.multipliers(step - ffn.bank.birth_C))
+        optimizer.step()
+        for old, rows in zip(before, ffn.bank.parameters(), strict=True):
+            assert torch.equal(old[0], rows[0]) == (step >= 10)  # born at 0
+            assert not torch.equal(old[1], rows[1])  # born at 10

@@ -1,7 +1,7 @@
 """Grow beside the neurons that the gradient presses hardest."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
@@ -15,6 +15,8 @@ class TopPressure:
     Attributes:
         scope: `block`: the limit holds in every block; `global`: one ranking over all blocks shares it.
     """
+
+    reads_pressure: ClassVar[bool] = True
 
     scope: Literal["block", "global"]
 

@@ -1,5 +1,6 @@
 """Triggers, placements, maturation and recycling, each against what its definition says."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -7,16 +8,27 @@ import pytest
 import torch
 
 from foam_cli.core.errors import GrowthError
+from foam_cli.engine.measure import Measurements
 from foam_cli.growth.activity import dormancy, output_moves
 from foam_cli.growth.context import GrowthContext, NeuronSignals
 from foam_cli.growth.initializers.copy_noise import CopyNoise
+from foam_cli.growth.initializers.gradmax import GradMax
+from foam_cli.growth.initializers.paired import Paired
+from foam_cli.growth.initializers.random import Random
+from foam_cli.growth.initializers.split import Split
+from foam_cli.growth.maturation.freeze import Freeze
 from foam_cli.growth.maturation.young_multiplier import YoungMultiplier
+from foam_cli.growth.placements.after_blocks import AfterBlocks
 from foam_cli.growth.placements.every_nth_block import EveryNthBlock
+from foam_cli.growth.placements.least_important_blocks import LeastImportantBlocks
 from foam_cli.growth.placements.top_pressure import TopPressure
+from foam_cli.growth.placements.uniform import Uniform
 from foam_cli.growth.recycling.dormant import Dormant
 from foam_cli.growth.recycling.none import NoRecycling
 from foam_cli.growth.recycling.wanda import Wanda
 from foam_cli.growth.triggers.gradient_percentile import GradientPercentile
+from foam_cli.growth.triggers.once import Once
+from foam_cli.growth.triggers.plateau import Plateau
 from foam_cli.growth.triggers.schedule import Schedule
 from foam_cli.model.neurons import make_growable
 
@@ -49,6 +61,42 @@ def test_schedule_fires_at_500_1000_1500():
     fired = [step for step in range(2000) if trigger.check({}, context(step=step))[0]]
     assert fired == [500, 1000, 1500]
     assert trigger.max_events(1999) == 3
+
+
+def fired_by(trigger, curve, steps):
+    """Steps at which a trigger fires; its state goes through JSON at every step, as in a resume."""
+    state, fired, losses = trigger.initial_state(), [], []
+    for step in range(steps):
+        if step % 50 == 0 and step:
+            losses.append((step, curve(step)))
+        firing, state = trigger.check(state, context(step=step, validation_losses=tuple(losses)))
+        state = json.loads(json.dumps(state))
+        fired += [step] if firing else []
+    return fired
+
+
+def test_plateau_fires_at_500_1000_1500_where_each_cycle_stops_falling_after_250():
+    def curve(step):
+        cycle, within = divmod(step - 1, 500)
+        return 7.0 - 0.1 * (5 * cycle + min(5, within // 50 + 1))
+
+    # validations every 50 steps: 50 to 250 fall, 300 to 500 do not: five in a row, at 500; then again
+    assert fired_by(Plateau(patience=5, min_delta_nats=0.01), curve, 2000) == [500, 1000, 1500]
+
+
+def test_plateau_counts_from_the_best_loss_and_asks_for_the_whole_delta():
+    flat = fired_by(Plateau(patience=5, min_delta_nats=0.01), lambda step: 2.0, 901)
+    assert flat == [300, 550, 800]  # the first validation, at 50, sets the mark
+    slow = fired_by(Plateau(patience=5, min_delta_nats=0.01), lambda step: 2.0 - step * 1e-6, 401)
+    assert slow == [300]
+    assert fired_by(Plateau(patience=5, min_delta_nats=0.01), lambda step: 2.0 - step * 1e-3, 901) == []
+    worse = [3.0, 1.0, 2.0, 1.5, 1.4, 1.2, 1.1]  # falls from one to the next, but never below the best
+    assert fired_by(Plateau(patience=5, min_delta_nats=0.01), lambda s: worse[s // 50 - 1], 351) == [350]
+
+
+def test_once_fires_before_the_first_step_only():
+    assert fired_by(Once(), lambda step: 1.0, 300) == [0]
+    assert Once().check({"fired": True}, context(step=0))[0] is None  # resumed before the first step
 
 
 def test_gradient_percentile_waits_and_names_the_top_tenth(tiny_model):
@@ -110,6 +158,68 @@ def test_the_young_learn_faster_and_are_protected():
     assert rule.multipliers(age).tolist() == [2.0, 2.0, 1.0, 1.0]
     assert rule.is_protected(age).tolist() == [True, True, False, False]
     assert not replace(rule, protected=False).is_protected(age).any()
+
+
+def test_mature_neurons_freeze():
+    rule = Freeze(mature_steps=500)
+    age = torch.tensor([0, 499, 500, 900])
+    assert rule.multipliers(age).tolist() == [1.0, 1.0, 0.0, 0.0]
+    assert rule.is_protected(age).tolist() == [True, True, False, False]
+
+
+def test_uniform_gives_every_block_as_many_and_depends_on_its_keys_alone():
+    eligible = tuple(torch.arange(40) % 2 == block % 2 for block in range(3))
+    chosen = Uniform().choose_neurons(context(step=7), eligible, 6)
+    assert [len(chosen[block]) for block in range(3)] == [6, 6, 6]
+    assert all(eligible[block][list(sources)].all() for block, sources in chosen.items())
+    torch.manual_seed(1)
+    assert Uniform().choose_neurons(context(step=7), eligible, 6) == chosen
+    assert Uniform().choose_neurons(context(step=8), eligible, 6) != chosen
+    assert Uniform().choose_neurons(context(step=7, seed=1), eligible, 6) != chosen
+    counts = torch.zeros(40)
+    for step in range(400):
+        counts[list(Uniform().choose_neurons(context(step=step), eligible[:1], 5)[0])] += 1
+    # each of 20 neurons is drawn 100 times in the mean, with a standard deviation below 9
+    assert ((counts[::2] - 100).abs() < 45).all() and not counts[1::2].any()
+    assert len(Uniform().choose_neurons(context(), eligible, 10**6)[0]) == 20
+    assert Uniform().choose_neurons(context(), (torch.zeros(4, dtype=torch.bool),), 3) == {}
+
+
+def test_after_blocks_names_pretrained_blocks():
+    placement = AfterBlocks(blocks=[-1, 0])
+    births: list[int | None] = [None] * 3
+    events = []
+    for step in range(4):
+        after = placement.choose_blocks(context(block_births=births), 1)[0]
+        births.insert(after + 1, step)
+        events.append(after)
+    assert events == [2, 0, 3, 0]  # the last one, the first, and again, counted with what came between
+    assert placement.choose_blocks(context(block_births=(None, 1, None)), 9) == (2, 0)
+    with pytest.raises(GrowthError, match="blocks 0 to 2"):
+        AfterBlocks(blocks=[3]).choose_blocks(context(), 1)
+    with pytest.raises(GrowthError, match="are the same"):
+        AfterBlocks(blocks=[2, -1]).choose_blocks(context(), 1)
+
+
+def test_the_least_important_block_is_the_one_that_hardly_does_anything(tiny_model, tokens_BT):
+    model = tiny_model("llama")
+    with torch.no_grad():  # block 1 adds a thousandth of what it did, so that skipping it changes least
+        for projection in (model.model.layers[1].self_attn.o_proj, model.model.layers[1].mlp.down_proj):
+            projection.weight.mul_(1e-3)
+
+    def loss():
+        return model(tokens_BT, labels=tokens_BT, use_cache=False).loss
+
+    measure = Measurements(model, lambda pool: [loss])
+    changes = measure.skip_losses()
+    whole = float(loss().detach())
+    del model.model.layers[2]  # an independent way to skip the last block
+    assert changes[2] == pytest.approx(float(loss().detach()) - whole, abs=1e-5)
+    assert abs(changes[1]) < 0.01 * min(abs(changes[0]), abs(changes[2]))
+    found = Measurements(tiny_model("llama"), lambda pool: [loss])
+    found.skip_losses = lambda: changes
+    ranked = LeastImportantBlocks().choose_blocks(context(measure=found), 3)
+    assert ranked[0] == 1 and set(ranked) == {0, 1, 2}
 
 
 def test_dormancy_is_relative_to_the_living():
@@ -201,9 +311,16 @@ def test_a_copied_neighbour_does_not_break_the_basis(tiny_model):
     "make",
     [
         lambda: Schedule(every_steps=0),
+        lambda: Plateau(patience=0, min_delta_nats=0.01),
         lambda: GradientPercentile(percentile=100.0, cooldown_steps=1),
         lambda: GradientPercentile(percentile=90.0, cooldown_steps=0),
         lambda: EveryNthBlock(every_blocks=0),
+        lambda: AfterBlocks(blocks=[]),
+        lambda: Freeze(mature_steps=0),
+        lambda: Random(std=0.0),
+        lambda: Paired(in_std=0.0, out_std=1.0),
+        lambda: Split(alpha=0.5),
+        lambda: GradMax(column_frac=0.0, num_candidates=1),
         lambda: YoungMultiplier(mature_steps=-1, multiplier=2.0, protected=True),
         lambda: CopyNoise(noise_frac=-1.0, num_neighbours=1),
     ],

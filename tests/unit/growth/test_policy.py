@@ -78,18 +78,18 @@ def run(policy, model, ffns, steps):
 def test_a_run_stays_within_the_capacity_it_announced(tiny_model):
     policy = neuron_growth(max_neurons_per_event=40)
     model = tiny_model("llama")
-    ffns = make_growable(model, policy.capacity(1000))
+    ffns = make_growable(model, policy.capacity(1000, 80))
     records = run(policy, model, ffns, range(0, 1001, 50))
     assert [record.step for record in records] == [200, 400, 600, 800, 1000]
-    assert policy.capacity(1000) == 40 * 5
+    assert policy.capacity(1000, 80) == 40 * 5
     assert [record.event for record in records] == [1, 2, 3, 4, 5]
 
 
 def test_max_events_ends_growth(tiny_model):
     policy = neuron_growth(max_events=2)
     model = tiny_model("llama")
-    ffns = make_growable(model, policy.capacity(10_000))
-    assert policy.capacity(10_000) == 10
+    ffns = make_growable(model, policy.capacity(10_000, 80))
+    assert policy.capacity(10_000, 80) == 10
     assert len(run(policy, model, ffns, range(0, 2001, 100))) == 2
 
 
@@ -150,7 +150,7 @@ def test_planning_edits_nothing(tiny_model):
 
 def test_blocks_come_on_schedule_and_warm_up(tiny_model):
     policy = block_growth()
-    assert policy.capacity(2000) == 0
+    assert policy.capacity(2000, 80) == 0
     model = tiny_model("gpt2")
     records = run(policy, model, [], range(2501))
     assert [record.step for record in records] == [500, 1000, 1500]
