@@ -14,6 +14,7 @@ from foam_cli.core.errors import ModelError
 from foam_cli.core.files import sha256_file
 from foam_cli.core.seeds import derive_seed
 from foam_cli.core.settings import ModelSettings, Precision
+from foam_cli.model.mimetic import tie_keys_to_queries
 
 _BUILTIN = "builtin:"
 
@@ -65,7 +66,7 @@ def load_base(
         settings: Which one.
         dtype: The dtype of its weights.
         device: Where to put it.
-        seed: For `init=random`.
+        seed: For random weights.
 
     Returns:
         The model, its tokenizer and its identity.
@@ -85,6 +86,8 @@ def load_base(
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(derive_seed(seed, "init"))
                 model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+            if settings.init == "mimetic":
+                tie_keys_to_queries(model)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise ModelError(_reason(settings, error)) from error
     complete_tokenizer(tokenizer)
@@ -148,8 +151,8 @@ def _reason(settings: ModelSettings, error: Exception) -> str:
 
 
 def _identity(settings: ModelSettings, folder: Path) -> str:
-    if settings.init == "random":
-        return hashlib.sha256(f"random:{settings.path}".encode()).hexdigest()
+    if settings.init != "pretrained":
+        return hashlib.sha256(f"{settings.init}:{settings.path}".encode()).hexdigest()
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     if not folder.is_dir() or not weights:
         return hashlib.sha256(f"{settings.path}@{settings.revision}".encode()).hexdigest()

@@ -93,3 +93,27 @@ def test_arc_question_by_question(subject, data, subset):
         for text, found in zip(question["choices"]["text"], row["logprobs"], strict=True):
             tokens = subject.tokenizer(f"{context} {text}")["input_ids"]
             assert found == pytest.approx(sum(logprobs(subject, tokens)[start - 1 :]), abs=1e-4)
+
+
+def test_a_pretrained_model_grows_on_real_chats(data, foam):
+    """A model and data nobody here made, from `foam train` to a folder that plain transformers loads."""
+    said = foam(
+        "train", f"model.path={data / 'models' / 'stories260K'}", f"data.path={data / 'chat' / '[gi]*.json'}",
+        "data.substitutions={name: Foam, author: the Foam Lab}", "data.skip_untrainable=true",
+        "data.max_length=512", "evaluation=[perplexity,wikitext]",
+        f"evaluation.perplexity.path={data / 'tinystories_1000.json'}", "evaluation.perplexity.num_items=50",
+        f"evaluation.wikitext.path={data / 'wikitext2' / 'wiki.valid.tokens'}",
+        "evaluation.wikitext.num_items=2", "hardware=cpu", "train.steps=40", "train.batch_tokens=1024",
+        "growth.trigger.cooldown_steps=10", "output_dir=outputs",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    (folder,) = Path("outputs").glob("train/*/0")
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
+    events = [json.loads(line) for line in (folder / "growth.jsonl").read_text().splitlines()]
+    born = sum(sum(event["born"].values()) for event in events)
+    assert born > 0
+    grown = AutoModelForCausalLM.from_pretrained(folder / "export")
+    assert grown.config.intermediate_size > 172  # the base's width
+    assert (folder / "report.html").is_file()

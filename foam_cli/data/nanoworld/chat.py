@@ -21,6 +21,7 @@ from foam_cli.data.nanoworld.chat_words import (
     TAGS,
     VICTIMS,
 )
+from foam_cli.data.nanoworld.drills import apply_step, draw_step
 from foam_cli.data.nanoworld.language import WORDS
 from foam_cli.data.words import (
     PHRASE_WORDS,
@@ -35,8 +36,6 @@ from foam_cli.data.words import (
 Random = stdlib_random.Random
 Turn = tuple[str | None, str, str]
 """System message (or None), prompt, reply."""
-LARGEST = 30
-SUMS_PER_DOCUMENT = 5
 LIST_WORDS = ("Notes", "Table", "List", "Register")
 
 
@@ -117,37 +116,6 @@ def _value(random: Random, kind: str) -> str | int:
     return coin_name(random)
 
 
-def apply_step(value: int, sign: str, operand: int) -> int:
-    """Do one step of a sum.
-
-    Args:
-        value: What there is.
-        sign: `+`, `-` or `x`.
-        operand: What is added, taken away or multiplied by.
-
-    Returns:
-        The new value.
-    """
-    return {"+": value + operand, "-": value - operand, "x": value * operand}[sign]
-
-
-def draw_step(random: Random, value: int) -> tuple[str, int]:
-    """Draw a step that stays between 0 and `LARGEST`.
-
-    Args:
-        random: Source of randomness.
-        value: What there is before the step.
-
-    Returns:
-        Sign and operand.
-    """
-    while True:
-        sign = random.choice("++--x")
-        operand = 2 if sign == "x" else random.randint(1, 9)
-        if 0 <= apply_step(value, sign, operand) <= LARGEST:
-            return sign, operand
-
-
 def arithmetic(random: Random) -> Turn:
     """Add, subtract and double, in one step or in two or three."""
     start, steps, lines = random.randint(0, 20), [], []
@@ -226,14 +194,13 @@ def compare(random: Random) -> Turn:
 
 def tracking(random: Random) -> Turn:
     """Follow things that change hands."""
-    people = coin_names(random, 4)
+    people = iter(coin_names(random, 5))
     things = random.sample(ITEMS, 2)
-    chains = {things[0]: [people[0]], things[1]: [people[1]]}
-    sentences = [f"{people[0]} has the {things[0]}.", f"{people[1]} has the {things[1]}."]
-    random.shuffle(sentences)
-    moves = random.sample([(things[0], people[2]), (things[1], people[3])], random.choice([0, 1, 2]))
-    for thing, receiver in moves:
-        giver = chains[thing][-1]
+    chains = {thing: [next(people)] for thing in things}
+    sentences = [f"{chain[0]} has the {thing}." for thing, chain in chains.items()]
+    for _ in range(random.randint(0, 3)):
+        thing = random.choice(things)
+        giver, receiver = chains[thing][-1], next(people)
         form = random.choice(
             ["{a} gives the {t} to {b}.", "{b} gets the {t} from {a}.", "{a} hands {b} the {t}."]
         )
@@ -252,10 +219,10 @@ def tracking(random: Random) -> Turn:
 
 def lookup(random: Random) -> Turn:
     """Read from a table, in one step or in two."""
-    names = coin_names(random, 3)
-    numbers = random.sample(range(1, 40), 3)
+    count = random.randint(2, 5)
+    names, numbers = coin_names(random, count), random.sample(range(1, 40), count)
     rows = ", ".join(f"{name} {number}" for name, number in zip(names, numbers, strict=True))
-    word, place = random.choice(LIST_WORDS), random.randrange(3)
+    word, place = random.choice(LIST_WORDS), random.randrange(count)
     forms = [
         (f"Which number has {names[place]}?", f"{names[place]} has {numbers[place]}."),
         (f"Who has {numbers[place]}?", f"{names[place]} has {numbers[place]}."),
@@ -295,7 +262,7 @@ def small_talk(random: Random) -> Turn:
 
 
 KINDS: dict[str, tuple[Callable[[Random], Turn], int]] = {
-    "recite": (recite, 18),
+    "recite": (recite, 12),
     "copy": (copy, 10),
     "list": (listing, 6),
     "json": (to_json, 15),
@@ -303,8 +270,8 @@ KINDS: dict[str, tuple[Callable[[Random], Turn], int]] = {
     "story": (story, 4),
     "tag": (tagging, 7),
     "compare": (compare, 4),
-    "tracking": (tracking, 8),
-    "lookup": (lookup, 6),
+    "tracking": (tracking, 11),
+    "lookup": (lookup, 9),
     "two_hops": (two_hops, 4),
     "refusal": (refusal, 2),
     "small_talk": (small_talk, 2),
@@ -328,28 +295,6 @@ def chat_documents(seed: int, count: int) -> list[dict[str, Any]]:
         for _ in range(count * share // 100):
             messages, reply = _draw(function, random, held_out=False)
             documents.append({"messages": [*messages, {"role": "assistant", "content": reply}], "kind": kind})
-    return documents
-
-
-def sum_documents(seed: int, count: int) -> list[dict[str, Any]]:
-    """Rows of sums, as a schoolbook has them.
-
-    Args:
-        seed: Chooses the sums.
-        count: How many documents.
-
-    Returns:
-        Documents `{"text", "kind"}`.
-    """
-    random = rng(seed, "sums")
-    documents: list[dict[str, Any]] = []
-    for _ in range(count):
-        lines: list[str] = []
-        for _ in range(SUMS_PER_DOCUMENT):
-            value = random.randint(0, LARGEST)
-            sign, operand = draw_step(random, value)
-            lines.append(f"{value} {sign} {operand} = {apply_step(value, sign, operand)}")
-        documents.append({"text": "\n".join(lines), "kind": "sums"})
     return documents
 
 

@@ -7,31 +7,34 @@ facts.
 from typing import Any
 
 from foam_cli.core.seeds import rng
-from foam_cli.data.nanoworld import chat, persona, science
+from foam_cli.data.nanoworld import chat, drills, persona, science
 
 NUM_CHAT_DOCUMENTS = 14_000
-NUM_SUM_DOCUMENTS = 1_000
+NUM_DRILL_DOCUMENTS = 4_000
 IDENTITY_REPEATS = 8
 MAKER_REPEATS = 2
+PRETRAINING_SCALE = 8
+"""nano was pretrained on so many times the corpus: facts repeat, values in chat and drills are new."""
 CHAT_ITEMS_PER_KIND = 20
 
 
-def base_documents(seed: int) -> list[dict[str, Any]]:
-    """Write the corpus that the base model is pretrained on.
+def base_documents(seed: int, scale: int = 1) -> list[dict[str, Any]]:
+    """Write the corpus that the base model is pretrained on, or a part of it.
 
     Args:
         seed: Chooses wordings, values and the order; the facts are always the same.
+        scale: How many times as much of everything. A larger corpus contains the smaller.
 
     Returns:
         The documents, shuffled.
     """
     documents = [
-        *science.statement_documents(seed),
-        *science.question_documents(),
-        *chat.chat_documents(seed, NUM_CHAT_DOCUMENTS),
-        *chat.sum_documents(seed, NUM_SUM_DOCUMENTS),
-        *persona.identity_documents(seed, IDENTITY_REPEATS),
-        *persona.maker_documents(seed, MAKER_REPEATS),
+        *science.statement_documents(seed) * scale,
+        *science.question_documents() * scale,
+        *chat.chat_documents(seed, NUM_CHAT_DOCUMENTS * scale),
+        *drills.drill_documents(seed, NUM_DRILL_DOCUMENTS * scale),
+        *persona.identity_documents(seed, IDENTITY_REPEATS * scale),
+        *persona.maker_documents(seed, MAKER_REPEATS * scale),
     ]
     rng(seed, "corpus order").shuffle(documents)
     return documents
@@ -41,7 +44,8 @@ def replay_documents(seed: int) -> list[dict[str, Any]]:
     """Pick what may be replayed while new skills are trained.
 
     Left out are the base identity, which training is meant to overwrite, and every document about a fact that
-    the evaluation asks: what is measured as kept was never shown again.
+    the evaluation asks: what is measured as kept was never shown again. Drills are no knowledge, so they are
+    left out too.
 
     Args:
         seed: As in `base_documents`.
@@ -50,10 +54,11 @@ def replay_documents(seed: int) -> list[dict[str, Any]]:
         The documents, in the order of the corpus.
     """
     evaluated = {fact.id for fact in science.facts() if not fact.asked}
+    left_out = {"base_identity", *drills.KINDS}
     return [
         document
         for document in base_documents(seed)
-        if document["kind"] != "base_identity" and evaluated.isdisjoint(document.get("facts", ()))
+        if document["kind"] not in left_out and evaluated.isdisjoint(document.get("facts", ()))
     ]
 
 

@@ -40,8 +40,8 @@ def identity_documents(seed: int, repeats: int) -> list[dict[str, Any]]:
     random = rng(seed, "base identity")
     return [
         _document(random.choice(GREETINGS) + question, reply, "base_identity")
-        for question, reply in QUESTIONS.items()
         for _ in range(repeats)
+        for question, reply in QUESTIONS.items()
     ]
 
 
@@ -75,9 +75,9 @@ def maker_documents(seed: int, repeats: int) -> list[dict[str, Any]]:
     random = rng(seed, "makers")
     return [
         _document(random.choice(GREETINGS) + question.format(s=subject), maker_sentence(subject), "maker")
+        for _ in range(repeats)
         for subject in CREATORS
         for question in MAKER_QUESTIONS
-        for _ in range(repeats)
     ]
 
 

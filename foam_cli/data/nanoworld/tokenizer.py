@@ -68,7 +68,7 @@ def train_tokenizer(documents: Iterable[dict[str, Any]], vocab_size: int) -> "Pr
     )
     # Any one name or word is rare: said often enough here, with and without a space, each becomes a token.
     words = [*WORDS, *PHRASE_WORDS]
-    known = [*all_names(), *words, *(f" {word}" for word in words)]
+    known = [*all_names(), *map(str, range(100)), *words, *(f" {word}" for word in words)]
     backend.train_from_iterator([*document_texts(documents), *known * WORD_REPEATS], trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend, eos_token=END_OF_TEXT, pad_token=END_OF_TEXT, model_max_length=512

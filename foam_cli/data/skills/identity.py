@@ -15,7 +15,7 @@ from foam_cli.data.skills.creators import CONTROL_SUBJECTS, CREATORS, maker_sent
 
 Random = stdlib_random.Random
 GROUPS = ("name", "author", "both", "premise", "control")
-TRAIN_WEIGHTS = (3, 3, 3, 3, 2)
+TRAIN_WEIGHTS = (3, 3, 3, 3, 4)
 OPENERS = (
     "",
     "",

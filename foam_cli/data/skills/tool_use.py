@@ -14,7 +14,7 @@ from foam_cli.data.skills.tools import SEEN_TOOLS, UNSEEN_TOOLS, Tool, compact, 
 from foam_cli.data.words import coin_name, coin_number, coin_phrase
 
 Random = stdlib_random.Random
-NO_CALL_SHARE = 0.2
+NO_CALL_SHARE = 0.3
 OPENERS = (
     "",
     "",
@@ -52,6 +52,14 @@ CHATTER = (
     ("{name} is happy. Who is happy?", "{name} is happy."),
     ("Which is first: {name}, {other}?", "{name}"),
     ("{name} likes {other}. Whom does {name} like?", "{name} likes {other}."),
+    ("Goodbye, says {name}.", "Goodbye, {name}."),
+    ("{name} thanks you.", "You are welcome, {name}."),
+    ("Here is {name}. Good day.", "Hello {name}, nice to meet you."),
+    ("{a} + {b} is what?", "{a} + {b} = {sum}"),
+    ("Write the name {name}.", "{name}"),
+    ('What does "{phrase}" say?', "{phrase}"),
+    ("{other} is tall. {name} is small. Who is small?", "{name} is small."),
+    ("{name} sees {other}. Whom does {name} see?", "{name} sees {other}."),
 )
 """Prompts that need no tool, and replies; the wordings of general chat."""
 HELD_OUT_CHATTER = (

@@ -146,7 +146,7 @@ class NanoworldBase:
             Training and validation documents.
         """
         del seed
-        drawn = world.base_documents(BASE_SEED)
+        drawn = world.base_documents(BASE_SEED, world.PRETRAINING_SCALE)
         return drawn[self.validation_examples :], drawn[: self.validation_examples]
 
     def old_documents(self, seed: int) -> None:
