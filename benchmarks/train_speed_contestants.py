@@ -42,7 +42,8 @@ def _foam(case: Case, s: Settings, model: PreTrainedModel, clock: Clock) -> list
     """Foam's own loop, with its progress display, its log and its neuron statistics."""
     machine.set_up(s.hardware, SEED)
     data = replace(case.data, stream=case.stream())
-    ffns = make_growable(model, s.growth.capacity(s.train.steps)) if s.growth else []
+    width = model.config.get_text_config().intermediate_size
+    ffns = make_growable(model, s.growth.capacity(s.train.steps, width)) if s.growth else []
     optimizers = Optimizers(model, s.train, s.hardware)
     state = RunState(growth=s.growth.initial_state() if s.growth else {})
 
