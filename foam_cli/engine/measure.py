@@ -1,7 +1,6 @@
 """Finds out what growth methods ask for: passes through the model on a few batches, taken only when asked."""
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -11,6 +10,7 @@ from foam_cli.growth.context import FFNSample, Pool
 from foam_cli.growth.samples import sample_ffns
 from foam_cli.model.blocks import block_skipped
 from foam_cli.model.neurons import growable_ffns
+from foam_cli.model.probe import evaluating
 from foam_cli.model.sites import find_blocks
 
 #: For a pool of data: functions that each give a part of the mean loss, with its graph.
@@ -40,7 +40,7 @@ class Measurements:
             One sample per block.
         """
         if pool not in self._samples:
-            with self._evaluating():
+            with evaluating(self._model):
                 self._samples[pool] = sample_ffns(growable_ffns(self._model), self._losses(pool))
         return self._samples[pool]
 
@@ -51,7 +51,7 @@ class Measurements:
         Returns:
             For each block the change of the loss in nats when it is skipped.
         """
-        with self._evaluating():
+        with evaluating(self._model):
             try:
                 losses = self._losses("old")
             except DataError:
@@ -65,12 +65,3 @@ class Measurements:
 
     def _total(self, losses: Sequence[Callable[[], torch.Tensor]]) -> float:
         return sum(float(loss_of()) for loss_of in losses)
-
-    @contextmanager
-    def _evaluating(self) -> Generator[None]:
-        was_training = self._model.training
-        self._model.eval()
-        try:
-            yield
-        finally:
-            self._model.train(was_training)

@@ -79,6 +79,7 @@ def read_delta(file: Path) -> Delta:
     try:
         with safe_open(file, framework="pt") as opened:
             metadata: dict[str, str] = opened.metadata() or {}
+            # what is opened has keys, but is no mapping that could be gone through
             tensors: dict[str, torch.Tensor] = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{file}: cannot be read as a growth delta: {error}") from error

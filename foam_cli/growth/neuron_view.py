@@ -83,30 +83,5 @@ def unprotected(ffn: GrowableFFN, protected_C: Bool[torch.Tensor, " C"]) -> Bool
     return alive(ffn) & torch.cat([torch.ones_like(ffn.core_live_F), ~protected_C])
 
 
-def divided_columns(
-    ffn: GrowableFFN, neurons: tuple[int, ...], kept_frac: float
-) -> tuple[Float[torch.Tensor, "G D"], Float[torch.Tensor, "G D"]]:
-    """Divide out-columns in two that add up to the whole, exactly but for the last bit of fp32.
-
-    What is kept is rounded to the dtype that it will stand in, and what is given makes up for the rounding.
-
-    Args:
-        ffn: The FFN.
-        neurons: Whose out-columns.
-        kept_frac: The share that stays with them.
-
-    Returns:
-        What the neurons keep, and what they give away (fp32).
-    """
-    core_FD = ffn.views.down_FD
-    wide = torch.promote_types(core_FD.dtype, torch.float32)
-    index = torch.tensor(neurons, dtype=torch.int64, device=core_FD.device)
-    whole_GD = torch.cat([core_FD.to(wide), ffn.bank.down_CD.detach().to(wide)])[index]
-    kept_GD = whole_GD - ((1 - kept_frac) * whole_GD).float()
-    in_core_G1 = (index < ffn.width)[:, None]
-    kept_GD = torch.where(in_core_G1, kept_GD.to(core_FD.dtype), kept_GD.float()).to(wide)
-    return kept_GD, (whole_GD - kept_GD).float()
-
-
 def _joined(core: torch.Tensor, bank: torch.Tensor) -> torch.Tensor:
     return torch.cat([core.detach().float(), bank.detach().float()])

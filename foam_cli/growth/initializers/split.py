@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from foam_cli.core.growth import NeuronBirths
 from foam_cli.growth.context import GrowthContext
-from foam_cli.growth.neuron_view import divided_columns, neuron_rows
+from foam_cli.growth.division import divide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +47,4 @@ class Split:
             The births, and the out-columns that the sources keep.
         """
         del event
-        ffn = context.ffns[block]
-        rows, chosen = neuron_rows(ffn), list(sources)
-        kept_GD, given_GD = divided_columns(ffn, sources, self.alpha)
-        return NeuronBirths(
-            block=block,
-            up_GD=rows.up_ND[chosen],
-            gate_GD=None if rows.gate_ND is None else rows.gate_ND[chosen],
-            bias_G=None if rows.bias_N is None else rows.bias_N[chosen],
-            down_GD=given_GD,
-            sources=sources,
-            sources_down_GD=kept_GD,
-        )
+        return divide(context.ffns[block], block, sources, self.alpha)
