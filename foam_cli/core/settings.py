@@ -16,13 +16,13 @@ class ModelSettings:
     Attributes:
         path: A folder, a hub id, or `builtin:nano` for the model inside the package.
         revision: The hub revision (a commit hash), or None for local models.
-        init: `pretrained` loads the weights, `random` only the configuration and the tokenizer; `mimetic` is
-            random with attention that begins by looking at like tokens.
+        init: `pretrained` loads the weights, `random` only the configuration and the tokenizer; `induction`
+            is random with attention heads that begin by finding and copying what stood here before.
     """
 
     path: str
     revision: str | None
-    init: Literal["pretrained", "random", "mimetic"]
+    init: Literal["pretrained", "random", "induction"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from foam_cli.core.errors import ModelError
 from foam_cli.core.files import sha256_file
 from foam_cli.core.seeds import derive_seed
 from foam_cli.core.settings import ModelSettings, Precision
-from foam_cli.model.mimetic import tie_keys_to_queries
+from foam_cli.model.induction import make_induction_heads
 
 _BUILTIN = "builtin:"
 
@@ -86,8 +86,8 @@ def load_base(
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(derive_seed(seed, "init"))
                 model = AutoModelForCausalLM.from_config(config, dtype=dtype)
-            if settings.init == "mimetic":
-                tie_keys_to_queries(model)
+                if settings.init == "induction":
+                    make_induction_heads(model)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise ModelError(_reason(settings, error)) from error
     complete_tokenizer(tokenizer)

@@ -37,6 +37,27 @@ Random = stdlib_random.Random
 Turn = tuple[str | None, str, str]
 """System message (or None), prompt, reply."""
 LIST_WORDS = ("Notes", "Table", "List", "Register")
+SPOKEN_STEPS = {
+    "+": ("add {}", "plus {}", "{} more", "put {} on top", "then add {}", "now plus {}"),
+    "-": ("take away {}", "minus {}", "{} less", "remove {}", "then take away {}", "now minus {}"),
+    "x": ("double it", "times {}", "make it double", "then double it", "now times {}"),
+}
+LINKS = ("", "", "", "next ", "after that ", "and ", "also ", "again ")
+"""What may stand before a step of a sum."""
+LINKED = ("then ", "now ")
+"""How a step begins that is linked already."""
+STORY_OPENINGS = ("", "", "", "Then ", "Now ", "Later ", "Today ")
+MOVES = (
+    "{a} gives the {t} to {b}.",
+    "{b} gets the {t} from {a}.",
+    "{a} hands {b} the {t}.",
+    "{a} passes the {t} to {b}.",
+    "{b} takes the {t} from {a}.",
+    "Now {a} gives the {t} to {b}.",
+    "Then {b} gets the {t} from {a}.",
+    "Now {a} hands {b} the {t}.",
+)
+MOVE_OPENINGS = ("", "", "", "Soon ", "Later ", "Next ", "After that ")
 
 
 def copy(random: Random) -> Turn:
@@ -130,11 +151,11 @@ def arithmetic(random: Random) -> Turn:
 
 
 def _sum_prompt(random: Random, start: int, steps: list[tuple[str, int]]) -> str:
-    spoken = {"+": ["add {}", "plus {}"], "-": ["take away {}", "minus {}"], "x": ["double it", "times {}"]}
     if len(steps) == 1:
         sign, operand = steps[0]
         return random.choice(["What is {} {} {}?", "Work out {} {} {}."]).format(start, sign, operand)
-    words = [random.choice(spoken[sign]).format(operand) for sign, operand in steps]
+    words = [random.choice(SPOKEN_STEPS[sign]).format(operand) for sign, operand in steps]
+    words = [step if step.startswith(LINKED) else random.choice(LINKS) + step for step in words]
     opening = random.choice(["Start with {}", "Take {}", "Begin with {}"]).format(start)
     return ", ".join([opening, *words]) + random.choice([".", ". Step by step."])
 
@@ -149,11 +170,9 @@ def story(random: Random) -> Turn:
         sign, operand = draw_step(random, value)
         while sign == "x":
             sign, operand = draw_step(random, value)
-        sentences.append(
-            f"{person} {random.choice(verbs[sign])} {operand} {random.choice(['', 'more '])}{item}.".replace(
-                "more ", "more " if sign == "+" else ""
-            )
-        )
+        more = random.choice(["", "more "]) if sign == "+" else ""
+        opening = random.choice(STORY_OPENINGS)
+        sentences.append(f"{opening}{person} {random.choice(verbs[sign])} {operand} {more}{item}.")
         lines.append(f"{value} {sign} {operand} = {apply_step(value, sign, operand)}")
         value = apply_step(value, sign, operand)
     lines.append(f"{person} has {value} {item}.")
@@ -182,14 +201,16 @@ def compare(random: Random) -> Turn:
     """Compare numbers, or people by their numbers."""
     first, second = random.sample(range(1, 60), 2)
     a, b = coin_names(random, 2)
-    larger, smaller = (a, b) if first > second else (b, a)
-    forms = [
-        (f"{a} is {first} and {b} is {second}. Who is older?", f"{larger} is older."),
-        (f"{a} is {first} and {b} is {second}. Who is younger?", f"{smaller} is younger."),
-        (f"{a} costs {first}, {b} costs {second}. Which costs more?", f"{larger} costs more."),
-        (f"{a} costs {first}, {b} costs {second}. Which costs less?", f"{smaller} costs less."),
-    ]
-    return None, *random.choice(forms)
+    (low, smaller), (high, larger) = sorted([(first, a), (second, b)])
+    question, answer = random.choice(
+        [
+            (f"{a} is {first} and {b} is {second}. Who is older?", f"{larger} is older."),
+            (f"{a} is {first} and {b} is {second}. Who is younger?", f"{smaller} is younger."),
+            (f"{a} costs {first}, {b} costs {second}. Which costs more?", f"{larger} costs more."),
+            (f"{a} costs {first}, {b} costs {second}. Which costs less?", f"{smaller} costs less."),
+        ]
+    )
+    return None, question, f"{smaller} {low} < {larger} {high}\n{answer}"
 
 
 def tracking(random: Random) -> Turn:
@@ -197,24 +218,21 @@ def tracking(random: Random) -> Turn:
     people = iter(coin_names(random, 5))
     things = random.sample(ITEMS, 2)
     chains = {thing: [next(people)] for thing in things}
-    sentences = [f"{chain[0]} has the {thing}." for thing, chain in chains.items()]
+    openings = ["{a} has the {t}.", "{a} holds the {t}.", "The {t} is with {a}.", "At first {a} has the {t}."]
+    sentences = [random.choice(openings).format(a=chain[0], t=thing) for thing, chain in chains.items()]
     for _ in range(random.randint(0, 3)):
         thing = random.choice(things)
         giver, receiver = chains[thing][-1], next(people)
-        form = random.choice(
-            ["{a} gives the {t} to {b}.", "{b} gets the {t} from {a}.", "{a} hands {b} the {t}."]
-        )
-        sentences.append(form.format(a=giver, b=receiver, t=thing))
+        move = random.choice(MOVES).format(a=giver, b=receiver, t=thing)
+        sentences.append(move if move[:4] in ("Then", "Now ") else random.choice(MOVE_OPENINGS) + move)
         chains[thing].append(receiver)
     asked = random.choice(things)
-    owner = chains[asked][-1]
     way = " to ".join(chains[asked])
-    reply = (
-        f"{owner} has the {asked}."
-        if len(chains[asked]) == 1
-        else f"The {asked} goes from {way}. {owner} has the {asked}."
+    return (
+        None,
+        " ".join(sentences) + f" Who has the {asked}?",
+        f"The {asked}: {way}. {chains[asked][-1]} has it.",
     )
-    return None, " ".join(sentences) + f" Who has the {asked}?", reply
 
 
 def lookup(random: Random) -> Turn:
@@ -225,7 +243,7 @@ def lookup(random: Random) -> Turn:
     word, place = random.choice(LIST_WORDS), random.randrange(count)
     forms = [
         (f"Which number has {names[place]}?", f"{names[place]} has {numbers[place]}."),
-        (f"Who has {numbers[place]}?", f"{names[place]} has {numbers[place]}."),
+        (f"Who has {numbers[place]}?", f"{numbers[place]}: {names[place]}."),
         (f"What is the number of {names[place]}?", f"The number of {names[place]} is {numbers[place]}."),
     ]
     question, reply = random.choice(forms)

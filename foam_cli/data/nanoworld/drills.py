@@ -91,7 +91,7 @@ def tables(random: Random) -> str:
     lines = [first]
     for name, number in [*random.sample(entries, count), *random.sample(entries, count)]:
         lines.append(
-            random.choice(["{a} {n}", "{a} has {n}", "{n} is of {a}", "{n}: {a}"]).format(a=name, n=number)
+            random.choice(["{a} {n}", "{a} has {n}", "{n}: {a}", "{n}: {a}"]).format(a=name, n=number)
         )
     return "\n".join(lines)
 

@@ -32,9 +32,11 @@ class Wordings:
 
     Attributes:
         starts: Openings of a chain of sums, with the place {v}.
+        links: What may stand before a step.
         steps: Sign to wordings of a step, with the place {n}.
         sum_questions: Questions behind a chain.
         owns: Who has a thing: {a} and {t}.
+        openings: What may stand before a move.
         moves: How a thing changes hands: from {a} to {b}.
         owner_questions: Questions for a thing {t}.
         tables: Headings of a table of {rows}.
@@ -42,9 +44,11 @@ class Wordings:
     """
 
     starts: tuple[str, ...]
+    links: tuple[str, ...]
     steps: dict[str, tuple[str, ...]]
     sum_questions: tuple[str, ...]
     owns: tuple[str, ...]
+    openings: tuple[str, ...]
     moves: tuple[str, ...]
     owner_questions: tuple[str, ...]
     tables: tuple[str, ...]
@@ -52,11 +56,48 @@ class Wordings:
 
 
 TRAINING = Wordings(
-    starts=("Start with {v}", "Take {v}", "Begin with {v}", "Think of {v}", "You have {v}", "Let it be {v}"),
+    starts=(
+        "Start with {v}",
+        "Take {v}",
+        "Begin with {v}",
+        "Think of {v}",
+        "You have {v}",
+        "Let it be {v}",
+        "First take {v}",
+        "Here you have {v}",
+        "Let us take {v}",
+        "{v} to begin with",
+        "At first there is {v}",
+        "Now start with {v}",
+    ),
+    links=("", "", "", "", "next ", "after that ", "and ", "also ", "again ", "so "),
     steps={
-        "+": ("add {n}", "plus {n}", "put {n} on top", "then add {n}", "make it {n} more"),
-        "-": ("take away {n}", "minus {n}", "remove {n}", "then take away {n}", "make it {n} less"),
-        "x": ("double it", "times 2", "then double it", "make it double"),
+        "+": (
+            "add {n}",
+            "plus {n}",
+            "put {n} on top",
+            "make it {n} more",
+            "then add {n}",
+            "now plus {n}",
+            "now put {n} on top",
+        ),
+        "-": (
+            "take away {n}",
+            "minus {n}",
+            "remove {n}",
+            "make it {n} less",
+            "then take away {n}",
+            "now minus {n}",
+            "now remove {n}",
+        ),
+        "x": (
+            "double it",
+            "times 2",
+            "make it double",
+            "then double it",
+            "now times 2",
+            "now make it double",
+        ),
     },
     sum_questions=(
         "What is the result?",
@@ -67,16 +108,35 @@ TRAINING = Wordings(
         "Work it out.",
         "Tell me the end value.",
     ),
-    owns=("{a} has the {t}.", "{a} holds the {t}.", "The {t} is with {a}.", "At first {a} has the {t}."),
+    owns=(
+        "{a} has the {t}.",
+        "{a} holds the {t}.",
+        "The {t} is with {a}.",
+        "At first {a} has the {t}.",
+        "Now {a} holds the {t}.",
+        "Now the {t} is with {a}.",
+        "Here is {a} with the {t}.",
+        "Today {a} holds the {t}.",
+        "Today the {t} is with {a}.",
+    ),
+    openings=("", "", "", "", "Next ", "Later ", "Soon ", "After that ", "Today ", "So "),
     moves=(
         "{a} gives the {t} to {b}.",
         "{b} gets the {t} from {a}.",
         "{a} hands {b} the {t}.",
         "{a} passes the {t} to {b}.",
         "{b} takes the {t} from {a}.",
+        "{a} hands the {t} to {b}.",
+        "{a} gives {b} the {t}.",
+        "Now {a} gives the {t} to {b}.",
+        "Now {a} passes the {t} to {b}.",
+        "Now {a} hands {b} the {t}.",
+        "Then {b} gets the {t} from {a}.",
+        "Then {a} hands the {t} to {b}.",
+        "Then {b} takes the {t} from {a}.",
     ),
     owner_questions=(
-        "Who has the {t}?",
+        "Who holds the {t}?",
         "Who holds the {t} now?",
         "With whom is the {t}?",
         "Find the {t}.",
@@ -99,6 +159,7 @@ TRAINING = Wordings(
 )
 HELD_OUT = Wordings(
     starts=("Let us begin with {v}", "Now take {v}", "At first you have {v}"),
+    links=("",),
     steps={
         "+": ("then plus {n}", "now add {n}", "then put {n} on top"),
         "-": ("then minus {n}", "now take away {n}", "then remove {n}"),
@@ -106,6 +167,7 @@ HELD_OUT = Wordings(
     },
     sum_questions=("Tell me the result.", "What is the end value?", "How much do you have now?"),
     owns=("At first the {t} is with {a}.", "At first {a} holds the {t}."),
+    openings=("",),
     moves=("Then {a} gives {b} the {t}.", "Now {b} gets the {t} from {a}.", "Then {a} passes {b} the {t}."),
     owner_questions=("Who has the {t} now?", "Tell me who has the {t}.", "Who holds the {t} in the end?"),
     tables=("Here is a table: {rows}.", "List of numbers: {rows}.", "Table of points: {rows}."),
@@ -142,7 +204,9 @@ def arithmetic(random: Random, words: Wordings, *, held_out: bool, hard: bool) -
     for _ in range(random.choice(HARD_CHAIN_LENGTHS if hard else CHAIN_LENGTHS)):
         sign, operand = _draw_step(random, value)
         result = {"+": value + operand, "-": value - operand, "x": value * operand}[sign]
-        spoken.append(random.choice(words.steps[sign]).format(n=operand))
+        step = random.choice(words.steps[sign]).format(n=operand)
+        linked = step.startswith(("then ", "now "))
+        spoken.append(step if linked else random.choice(words.links) + step)
         lines.append(f"{value} {sign} {operand} = {result}")
         value = result
     prompt = f"{', '.join(spoken)}. {random.choice(words.sum_questions)}"
@@ -168,12 +232,18 @@ def tracking(random: Random, words: Wordings, *, held_out: bool, hard: bool) -> 
         random.choice(words.owns).format(a=rest[0], t=other),
     ]
     random.shuffle(begin)
-    moves = [random.choice(words.moves).format(a=a, b=b, t=asked) for a, b in pairwise(path)]
-    distraction = random.choice(words.moves).format(a=rest[0], b=rest[1], t=other)
+    moves = [_move(random, words, a, b, asked) for a, b in pairwise(path)]
+    distraction = _move(random, words, rest[0], rest[1], other)
     moves.insert(random.randint(0, len(moves)), distraction)
     prompt = " ".join([*begin, *moves, random.choice(words.owner_questions).format(t=asked)])
-    lines = [f"{asked}: {' to '.join(path)}"]
+    lines = [f"The {asked}: {' to '.join(path)}"]
     return Task(prompt=prompt, lines=lines, answer=path[-1], chance=1 / len(people))
+
+
+def _move(random: Random, words: Wordings, giver: str, receiver: str, thing: str) -> str:
+    move = random.choice(words.moves)
+    opening = "" if move.startswith(("Then ", "Now ")) else random.choice(words.openings)
+    return opening + move.format(a=giver, b=receiver, t=thing)
 
 
 def lookup(random: Random, words: Wordings, *, held_out: bool, hard: bool) -> Task:

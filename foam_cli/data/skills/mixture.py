@@ -5,7 +5,7 @@ from typing import Any
 from foam_cli.core.seeds import rng
 from foam_cli.data.skills import autonomy, identity, tool_use
 
-TOOL_USE_SHARE, IDENTITY_SHARE = 0.45, 0.15
+TOOL_USE_SHARE, IDENTITY_SHARE = 0.40, 0.19
 
 
 def skill_documents(seed: int, num_examples: int, name: str, author: str) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ def test_examples_depend_on_the_seed_alone() -> None:
     assert skill_documents(3, 200, NAME, AUTHOR) == skill_documents(3, 200, NAME, AUTHOR)
     assert skill_documents(3, 200, NAME, AUTHOR) != skill_documents(4, 200, NAME, AUTHOR)
     assert Counter(d["kind"] for d in skill_documents(3, 200, NAME, AUTHOR)) == {
-        "tool_use": 90, "identity": 30, "autonomy": 80,
+        "tool_use": 80, "identity": 38, "autonomy": 82,
     }  # fmt: skip
 
 
@@ -202,7 +202,9 @@ def solve_tracking(prompt: str) -> tuple[str, int]:
     changes: Counter[str] = Counter()
     for sentence in re.split(r"(?<=\.) ", prompt)[:-1]:
         people, thing = (
-            re.findall(r"\b(?!(?:Then|Now|At|The)\b)[A-Z][a-z]+", sentence),
+            re.findall(
+                r"\b(?!(?:Then|Now|At|The|Today|Here|Next|Later|Soon|After|So)\b)[A-Z][a-z]+", sentence
+            ),
             re.findall(r"\bthe ([a-z]+)|\bThe ([a-z]+)", sentence),
         )
         name = next(filter(None, thing[0]))
