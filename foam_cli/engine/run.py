@@ -25,7 +25,7 @@ from foam_cli.engine.stopping import stop_requests
 from foam_cli.evaluation.subject import Subject
 from foam_cli.export.facts import ExportFacts
 from foam_cli.model.attention import attend_in_fp32
-from foam_cli.model.heads import direct_head
+from foam_cli.model.heads import direct_head, logits_at
 from foam_cli.model.loading import BaseModel, load_base, weights_dtype
 from foam_cli.model.neurons import growable_ffns, make_growable, num_parameters_in_use
 from foam_cli.model.sites import find_ffn_sites
@@ -232,8 +232,9 @@ class Run:
         model = self.base.model
         loop = Loop(
             settings=self.settings,
-            model=torch.compile(model) if self.settings.hardware.compile else model,  # pyright: ignore[reportArgumentType]
+            model=model,
             head=direct_head(model),
+            logits=torch.compile(logits_at) if self.settings.hardware.compile else logits_at,
             data=self.data,
             optimizers=self.optimizers,
             grower=self.grower,

@@ -21,7 +21,8 @@ class NeuronBank(nn.Module):
     """C slots for grown neurons, one row per neuron, kept in fp32 whatever the model computes in.
 
     An empty slot is an all-zero neuron: its output and its gradient are exactly zero, so it needs no mask.
-    A bank takes 4 C (2 D + 1) bytes (plain FFN with biases) or 12 C D bytes (gated FFN).
+    A bank takes 4 C (2 D + 1) bytes (plain FFN with biases) or 12 C D bytes (gated FFN), and 9 C bytes to
+    know which slots are live since when.
 
     Attributes:
         up_CD: In-rows of the (ungated) in-projection.
@@ -70,8 +71,17 @@ class NeuronBank(nn.Module):
         """Parameters of one neuron."""
         return sum(parameter[:1].numel() for parameter in self.parameters())
 
+    @property
+    def num_slots_computed(self) -> int:
+        """Slots that a pass goes through (U): those in use, or all of them where it is compiled.
+
+        A number in Python is a constant to the compiler, so a pass that follows the neurons would be compiled
+        anew whenever they have grown by 64. Empty slots add exactly nothing.
+        """
+        return self.capacity if torch.compiler.is_compiling() else self.num_slots_in_use
+
     def recount(self) -> None:
-        """Note how many slots have to be computed: all up to the last live one, rounded up to 64.
+        """Note how many slots are in use: all up to the last live one, rounded up to 64.
 
         Call it whenever `live_C` has changed. A number in Python spares every pass a look at the device.
         """
@@ -87,7 +97,7 @@ class NeuronBank(nn.Module):
         return (~self.live_C).nonzero().flatten().tolist()
 
     def hidden(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... U"]:
-        """Activity of the first U = `num_slots_in_use` slots: what the out-projection is applied to.
+        """Activity of the first U = `num_slots_computed` slots: what the out-projection is applied to.
 
         Args:
             x: Input of the FFN.
@@ -95,7 +105,7 @@ class NeuronBank(nn.Module):
         Returns:
             The activities, in the dtype of `x`.
         """
-        used = self.num_slots_in_use
+        used = self.num_slots_computed
         bias = None if self.bias_C is None else self.bias_C[:used].to(x.dtype)
         up = F.linear(x, self.up_CD[:used].to(x.dtype), bias)
         if self.gate_CD is None:
@@ -112,7 +122,7 @@ class NeuronBank(nn.Module):
             What the bank adds to the FFN's output.
         """
         hidden = self.hidden(x)
-        return F.linear(hidden, self.down_CD[: self.num_slots_in_use].to(hidden.dtype).T)
+        return F.linear(hidden, self.down_CD[: self.num_slots_computed].to(hidden.dtype).T)
 
     @torch.no_grad()
     def erase(self, slots: Sequence[int] | torch.Tensor) -> None:
@@ -184,7 +194,7 @@ class GrowableFFN(nn.Module):
             Its output. A dropout inside the core leaves the bank's part alone.
         """
         y: torch.Tensor = self.core(x)
-        return y if self.detached or not self.bank.num_slots_in_use else y + self.bank(x)
+        return y if self.detached or not self.bank.num_slots_computed else y + self.bank(x)
 
 
 def round_up_capacity(num_neurons: int) -> int:
