@@ -22,6 +22,8 @@ class NeuronBirths:
             F..F+C-1 the slots of the bank.
         sources_down_GD: The out-columns that the sources have from now on, or None where they keep theirs.
             Sources are then given, and differ from each other.
+        avoided_RD: Orthonormal directions that the in-rows are to stay orthogonal to while they learn, or
+            None where they learn freely. Biases of such neurons do not learn.
     """
 
     block: int
@@ -32,6 +34,7 @@ class NeuronBirths:
     sources: tuple[int | None, ...]
     recycled: tuple[int, ...] = ()
     sources_down_GD: Float[torch.Tensor, "G D"] | None = None
+    avoided_RD: Float[torch.Tensor, "R D"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

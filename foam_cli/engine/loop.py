@@ -22,7 +22,7 @@ from foam_cli.engine.grow import Grower
 from foam_cli.engine.machine import autocast
 from foam_cli.engine.measure import Measurements
 from foam_cli.engine.optimizers import Optimizers
-from foam_cli.engine.prepare import TrainingData
+from foam_cli.engine.prepare import MOMENT_TOKENS, TrainingData
 from foam_cli.engine.state import RunState
 from foam_cli.growth.context import Pool
 from foam_cli.model.heads import logits_at
@@ -232,7 +232,8 @@ def grow(loop: Loop, grower: Grower, state: RunState) -> None:
         state: Where the run is.
     """
     started = time.monotonic()
-    measure = Measurements(grower.model, partial(measuring_losses, loop, grower.model, state.step))
+    losses = partial(measuring_losses, loop, grower.model, state.step)
+    measure = Measurements(grower.model, losses, partial(losses, num_tokens=MOMENT_TOKENS))
     plan, state.growth = grower.plan(state, measure)
     if plan is None:
         return
@@ -247,7 +248,7 @@ def grow(loop: Loop, grower: Grower, state: RunState) -> None:
 
 
 def measuring_losses(
-    loop: Loop, model: PreTrainedModel, step: int, pool: Pool
+    loop: Loop, model: PreTrainedModel, step: int, pool: Pool, num_tokens: int | None = None
 ) -> list[Callable[[], torch.Tensor]]:
     """The mean loss per target on a few batches, as parts that add up to it.
 
@@ -256,12 +257,14 @@ def measuring_losses(
         model: The model that is trained, not compiled.
         step: Optimizer steps done; the batches depend on it.
         pool: Which data.
+        num_tokens: How much of it, or None for about one forward pass's tokens.
 
     Returns:
         Each call gives one batch's part, with its graph.
     """
     eager = replace(loop, model=model)
-    batches = [b.to(loop.settings.hardware.device) for b in loop.data.measuring_batches(pool, step)]
+    measured = loop.data.measuring_batches(pool, step, num_tokens)
+    batches = [batch.to(loop.settings.hardware.device) for batch in measured]
     num_targets = sum(batch.num_targets for batch in batches)
     return [lambda batch=batch: target_loss(eager, batch) / num_targets for batch in batches]
 

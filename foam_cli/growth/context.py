@@ -59,6 +59,10 @@ class Measure(Protocol):
         """Sample every growable FFN: one forward and backward pass."""
         ...
 
+    def input_moments(self, pool: Pool) -> Sequence[Float[torch.Tensor, "D D"]]:
+        """E[x xᵀ] of every growable FFN's input, over more tokens than a sample keeps: some passes."""
+        ...
+
     def skip_losses(self) -> Sequence[float]:
         """For each block the change in nats of the loss when it is skipped: one pass for each, and one."""
         ...
@@ -80,6 +84,20 @@ class NoMeasure:
             GrowthError: Always.
         """
         raise GrowthError(f"a growth method asked for gradients on {pool} data, but no data can be measured")
+
+    def input_moments(self, pool: Pool) -> Sequence[Float[torch.Tensor, "D D"]]:
+        """Refuse.
+
+        Args:
+            pool: Which data.
+
+        Returns:
+            Nothing.
+
+        Raises:
+            GrowthError: Always.
+        """
+        raise GrowthError(f"a growth method asked for inputs on {pool} data, but no data can be measured")
 
     def skip_losses(self) -> Sequence[float]:
         """Refuse.

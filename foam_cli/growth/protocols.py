@@ -1,7 +1,8 @@
 """What each family of growth methods must offer.
 
 Beside these a method may declare, as class attributes (False where it says nothing): a trigger
-`fires_before_training` or `reads_validation`, a placement `reads_pressure`, an initializer `edits_sources`.
+`fires_before_training` or `reads_validation`, a placement `reads_pressure`, an initializer `edits_sources` or
+`reads_old_data`.
 What does not go together is refused when the policy is built.
 """
 

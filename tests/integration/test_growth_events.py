@@ -78,3 +78,11 @@ def test_plateau_without_validation_is_refused(foam, tiny_run):
 def test_once_with_pressure_is_refused(foam, tiny_run, growth):
     said = foam("train", *settings(tiny_run, f"growth={growth}", "growth.trigger=once"))
     assert said.code == 2 and "no pressure has been measured" in said.err
+
+
+def test_measuring_old_data_where_there_is_none_is_refused(foam, tiny_run):
+    without = [one for one in tiny_run if not one.startswith("replay.")]
+    said = foam("train", *without, "growth.initializer=nullspace", "replay=none")
+    assert said.code == 2 and "replay=none: choose replay=reservoir" in said.err, said.err
+    said = foam("train", *tiny_run, "growth.initializer=nullspace")
+    assert said.code == 2 and "name it in data.old_path" in said.err, said.err
