@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from foam_cli.core.errors import DataError
+from foam_cli.core.growth import NeuronBirths
 from foam_cli.growth.context import FFNSample, Pool
+from foam_cli.growth.newborn import newborn_output
 from foam_cli.growth.samples import sample_ffns
 from foam_cli.model.blocks import block_skipped
-from foam_cli.model.neurons import growable_ffns
+from foam_cli.model.neurons import GrowableFFN, growable_ffns
 from foam_cli.model.probe import evaluating
 from foam_cli.model.sites import find_blocks
 
@@ -67,6 +70,32 @@ class Measurements:
                         num_tokens[block] += len(sample.x_TD)
             self._moments[pool] = tuple(s / max(1, n) for s, n in zip(sums, num_tokens, strict=True))
         return self._moments[pool]
+
+    @torch.no_grad()
+    def loss_with(self, births: Sequence[NeuronBirths]) -> float:
+        """Measure the loss on new data as if some neurons were born.
+
+        Args:
+            births: The newborns; what they recycle is left alone.
+
+        Returns:
+            The mean loss per target, in nats.
+        """
+        ffns = growable_ffns(self._model)
+
+        def add(one: NeuronBirths) -> RemovableHandle:
+            def grown(ffn: GrowableFFN, args: tuple[torch.Tensor], y: torch.Tensor) -> torch.Tensor:
+                return y + newborn_output(one, ffn.bank.activation, args[0])
+
+            return ffns[one.block].register_forward_hook(grown)
+
+        handles = [add(one) for one in births]
+        try:
+            with evaluating(self._model):
+                return self._total(self._losses("new"))
+        finally:
+            for handle in handles:
+                handle.remove()
 
     @torch.no_grad()
     def skip_losses(self) -> list[float]:

@@ -17,6 +17,7 @@ from foam_cli.growth.protocols import (
     Maturation,
     NeuronPlacement,
     Recycling,
+    SettlingInitializer,
     Trigger,
 )
 from foam_cli.growth.signals import PressureTracker
@@ -177,6 +178,8 @@ class NeuronGrowth:
                 born = self.initializer.bear(context, block, sources[:room], event)
                 if len(born.up_GD):
                     births.append(replace(born, recycled=given_up[: len(born.up_GD)]))
+        if births and isinstance(self.initializer, SettlingInitializer):
+            return self.initializer.settle(context, tuple(births)), notes
         return tuple(births), notes
 
     def _recycle(
