@@ -65,11 +65,11 @@ def neuron_activity(ffn: GrowableFFN, x_TD: Float[torch.Tensor, "T D"]) -> Float
         Pretrained neurons, then the slots in use.
     """
     views, bank = ffn.views, ffn.bank
-    up_TF = x_TD @ views.up_FD.to(x_TD.dtype).T
+    up_TF = _linear(x_TD, views.up_FD, views.bias_F)
     if views.gate_FD is not None:
-        core_TF = bank.activation(x_TD @ views.gate_FD.to(x_TD.dtype).T) * up_TF
+        core_TF = bank.activation(_linear(x_TD, views.gate_FD, views.gate_bias_F)) * up_TF
     else:
-        core_TF = bank.activation(up_TF if views.bias_F is None else up_TF + views.bias_F)
+        core_TF = bank.activation(up_TF)
     return torch.cat([core_TF, bank.hidden(x_TD)], dim=1).to(x_TD.dtype)
 
 
@@ -79,6 +79,10 @@ def _spanned(rows_TK: Float[torch.Tensor, "T K"], damping_frac: float) -> Basis:
     power_R = sigma_R.square()
     damping = damping_frac * power_R.sum() / rows_TK.shape[1]
     return left_TR, power_R / (power_R + damping).clamp(min=torch.finfo(power_R.dtype).tiny)
+
+
+def _linear(x_TD: torch.Tensor, rows_FD: torch.Tensor, bias_F: torch.Tensor | None) -> torch.Tensor:
+    return torch.nn.functional.linear(x_TD, rows_FD.to(x_TD), None if bias_F is None else bias_F.to(x_TD))
 
 
 def _normalised(rows_TK: Float[torch.Tensor, "T K"]) -> Float[torch.Tensor, "T K"]:

@@ -26,7 +26,11 @@ def newborn_output(
         The sum over the newborns.
     """
     up = F.linear(x, births.up_GD.to(x), None if births.bias_G is None else births.bias_G.to(x))
-    hidden = activation(up) if births.gate_GD is None else activation(F.linear(x, births.gate_GD.to(x))) * up
+    if births.gate_GD is None:
+        hidden = activation(up)
+    else:
+        gate_bias = None if births.gate_bias_G is None else births.gate_bias_G.to(x)
+        hidden = activation(F.linear(x, births.gate_GD.to(x), gate_bias)) * up
     return F.linear(hidden, births.down_GD.to(hidden).T)
 
 

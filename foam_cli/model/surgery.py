@@ -114,6 +114,7 @@ def _rows(ffn: GrowableFFN, births: NeuronBirths) -> list[tuple[nn.Parameter | N
         (bank.up_CD, births.up_GD),
         (bank.gate_CD, births.gate_GD),
         (bank.bias_C, births.bias_G),
+        (bank.gate_bias_C, births.gate_bias_G),
         (bank.down_CD, births.down_GD),
     ]
 
@@ -143,7 +144,8 @@ def _check(births: NeuronBirths, ffns: list[GrowableFFN]) -> None:
             "lower growth.max_neurons_per_event or growth.max_events, or give the banks more capacity"
         )
     for rows, newborn in _rows(ffn, births):
-        if (rows is None) != (newborn is None):
+        may_be_zero = rows is not None and rows.ndim == 1
+        if (rows is None) != (newborn is None) and not (newborn is None and may_be_zero):
             raise GrowthError(
                 f"{where}: the plan's rows do not fit the FFN's layout ({type(ffn.core).__name__})"
             )

@@ -83,6 +83,7 @@ VARIANTS: dict[str, list[str]] = {
     "split, frozen core": ["train=grown", "growth.initializer=split"],
     "split, bf16 weights": ["hardware.precision=bf16", "growth.initializer=split"],
     "gradmax": ["growth.initializer=gradmax"],
+    "tiny, bf16 weights": ["growth.initializer=tiny", "hardware.precision=bf16"],
     "nullspace": ["growth.initializer=nullspace", "OLD"],
     "plateau": ["growth.trigger=plateau", "growth.trigger.patience=2", "growth.trigger.min_delta_nats=9"],
     "once": ["growth=block_schedule", "growth.trigger=once", "train=grown"],

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_families import tiny_family
 
 from foam_cli.core.growth import GrowthPlan
 from foam_cli.engine.measure import Measurements
@@ -70,20 +71,24 @@ def test_plain_newborns_are_the_best_linear_fit_of_their_rank(tiny_model):
     torch.testing.assert_close(sizes, norms.double(), rtol=1e-3, atol=0)  # √Λ on either side
 
 
-def test_gated_newborns_are_the_best_fit_with_their_gate_one_after_the_other(tiny_model):
-    model = tiny_model("llama", torch.float64)
+@pytest.mark.parametrize("name", ["llama", "llama-biased", "phi3"])
+def test_gated_newborns_are_the_best_fit_with_their_gate_one_after_the_other(name):
+    model = tiny_family(name, torch.float64)
     make_growable(model, 1)
-    sources = (7, 3, 50, 20)
+    sources = (7, 3, 40, 20)
     births = EXACT.bear(context_of(model), BLOCK, sources, event=1)
     ffn, x_TD, v_TD = seen(model)
     assert births.sources == sources
     for index, source in enumerate(sources):
-        one = replace(
-            births, up_GD=births.up_GD[index, None], gate_GD=births.gate_GD[index, None],
-            down_GD=births.down_GD[index, None], sources=(source,),
-        )  # fmt: skip
-        gate_D = ffn.views.gate_FD[source]
-        expected_TD = best_fit(torch.nn.functional.silu(x_TD @ gate_D)[:, None] * x_TD, v_TD, 1)
+        names = ("up_GD", "gate_GD", "bias_G", "gate_bias_G", "down_GD")
+        rows = {name: getattr(births, name) for name in names}
+        rows = {name: value if value is None else value[index, None] for name, value in rows.items()}
+        one = replace(births, sources=(source,), **rows)
+        has_bias = births.bias_G is not None
+        assert has_bias == (name == "llama-biased")
+        gated_T = x_TD @ ffn.views.gate_FD[source] + (ffn.core.gate_proj.bias[source] if has_bias else 0)
+        gated_TE = torch.nn.functional.silu(gated_T)[:, None] * (with_one(x_TD) if has_bias else x_TD)
+        expected_TD = best_fit(gated_TE.detach(), v_TD, 1)
         found_TD = newborn_output(one, ffn.bank.activation, x_TD)
         scale = float(expected_TD.abs().max())
         torch.testing.assert_close(found_TD, expected_TD, rtol=1e-3, atol=1e-3 * scale)

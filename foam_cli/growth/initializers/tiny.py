@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
+from torch.nn import functional as F
 
 from foam_cli.core.growth import NeuronBirths
 from foam_cli.growth.context import FFNSample, GrowthContext
@@ -30,9 +31,9 @@ class Tiny:
 
     - plain FFN: S = E[x xᵀ], N = E[x vᵀ], S^{-1/2} N = U Λ Vᵀ. In-rows are the columns of S^{-1/2} U √Λ, and
       out-columns those of V √Λ. Where the FFN has biases, x ends in a 1.
-    - gated FFN: the gate is a copy of the source's gate w. What the neuron can add is then linear in
-      φ(w·x) x, so the same is done with φ(w·x) x in place of x, and the leading pair is taken. It is the best
-      fit of v by one such neuron, and what it fits is taken out of v for the next.
+    - gated FFN: the gate is a copy of the source's gate w (with its bias). What the neuron can add is then
+      linear in φ(w·x) x, so the same is done with φ(w·x) x in place of x, and the leading pair is taken. It
+      is the best fit of v by one such neuron, and what it fits is taken out of v for the next.
 
     The function changes: √γ scales in-rows and out-columns of all that are born together, and γ is the one of
     some amplitudes that gives the lowest loss on the measured batches. At the largest the newborns of some
@@ -77,23 +78,27 @@ class Tiny:
         """
         del event
         ffn, sample = context.ffns[block], context.measure.ffn_samples("new")[block]
+        rows, chosen, has_bias = neuron_rows(ffn), list(sources), ffn.bank.bias_C is not None
         v_TD = self._residual(ffn, sample)
-        gate_ND, has_bias = neuron_rows(ffn).gate_ND, ffn.bank.bias_C is not None
-        if gate_ND is None:
-            x_TE = _with_one(sample.x_TD) if has_bias else sample.x_TD
-            pairs, born = self._plain(x_TE, v_TD, len(sources)), (None,) * len(sources)
+        x_TE = _with_one(sample.x_TD) if has_bias else sample.x_TD
+        if rows.gate_ND is None:
+            pairs = self._plain(x_TE, v_TD, len(sources))
         else:
-            pairs, born = list(self._gated(ffn, sample.x_TD, v_TD, gate_ND[list(sources)])), sources
+            bias_G = None if rows.gate_bias_N is None else rows.gate_bias_N[chosen].to(x_TE)
+            gated_TG = F.linear(sample.x_TD, rows.gate_ND[chosen].to(x_TE), bias_G)
+            pairs = list(self._gated(x_TE, v_TD, ffn.bank.activation(gated_TG).T))
+        chosen = chosen[: len(pairs)]
+        in_GE = torch.stack([u_E for u_E, _ in pairs]) if pairs else x_TE[:0]
+        down_GD = torch.stack([omega_D for _, omega_D in pairs]) if pairs else v_TD[:0]
         width = sample.x_TD.shape[1]
-        in_GE = torch.stack([u_E for u_E, _ in pairs]) if pairs else sample.x_TD[:0]
-        down_GD = torch.stack([omega_D for _, omega_D in pairs]) if pairs else sample.x_TD[:0]
         return NeuronBirths(
             block=block,
             up_GD=in_GE[:, :width].float(),
-            gate_GD=None if gate_ND is None else gate_ND[list(sources[: len(pairs)])],
-            bias_G=(in_GE[:, width] if pairs else in_GE[:, 0]).float() if has_bias else None,
+            gate_GD=None if rows.gate_ND is None else rows.gate_ND[chosen],
+            bias_G=in_GE[:, width].float() if has_bias else None,
+            gate_bias_G=None if rows.gate_bias_N is None else rows.gate_bias_N[chosen],
             down_GD=down_GD.float(),
-            sources=born[: len(pairs)],
+            sources=(None,) * len(chosen) if rows.gate_ND is None else tuple(chosen),
         )
 
     def settle(self, context: GrowthContext, births: tuple[NeuronBirths, ...]) -> tuple[NeuronBirths, ...]:
@@ -147,26 +152,23 @@ class Tiny:
 
     def _gated(
         self,
-        ffn: GrowableFFN,
-        x_TD: Float[torch.Tensor, "T D"],
+        x_TE: Float[torch.Tensor, "T E"],
         v_TD: Float[torch.Tensor, "T D"],
-        gate_GD: Float[torch.Tensor, "G D"],
+        activity_GT: Float[torch.Tensor, "G T"],
     ) -> Iterator[Pair]:
         first = 0.0
-        for gate_D in gate_GD.to(x_TD):
-            activity_T = ffn.bank.activation(x_TD @ gate_D)
-            root_DD = self._root(activity_T[:, None] * x_TD)
-            white_TD = torch.linalg.solve_triangular(root_DD, x_TD.T, upper=False).T
-            white_TD = activity_T[:, None] * white_TD / len(x_TD)
-            ones_T = torch.ones_like(activity_T)
-            sigma, omega_D = sharpened(ones_T, v_TD, white_TD, white_TD.mean(0))
+        for activity_T in activity_GT:
+            gated_TE = activity_T[:, None] * x_TE
+            root_EE = self._root(gated_TE)
+            white_TE = torch.linalg.solve_triangular(root_EE, gated_TE.T, upper=False).T / len(x_TE)
+            sigma, omega_D = sharpened(torch.ones_like(activity_T), v_TD, white_TE, white_TE.mean(0))
             first = first or float(sigma)
             if float(sigma) <= _NO_SIGNAL * first:
                 return
-            u_D = (v_TD @ omega_D) @ white_TD / sigma
-            u_D = torch.linalg.solve_triangular(root_DD.T, u_D[:, None], upper=True)[:, 0]
-            yield sigma.sqrt() * u_D, sigma.sqrt() * omega_D
-            v_TD = v_TD - torch.outer(sigma * activity_T * (x_TD @ u_D), omega_D)
+            u_E = (v_TD @ omega_D) @ white_TE / sigma
+            u_E = torch.linalg.solve_triangular(root_EE.T, u_E[:, None], upper=True)[:, 0]
+            yield sigma.sqrt() * u_E, sigma.sqrt() * omega_D
+            v_TD = v_TD - torch.outer(sigma * (gated_TE @ u_E), omega_D)
 
 
 def _share(context: GrowthContext, births: NeuronBirths) -> float:
