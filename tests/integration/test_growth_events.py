@@ -56,11 +56,36 @@ def test_duplicate_gives_every_neuron_a_twin_and_trains_the_twins_alone(foam, ti
         assert not torch.equal(twins, from_base[f"{old}.up_proj.weight"])
 
 
-@pytest.mark.parametrize(("growth", "word"), [("v3", "every_nth_block"), ("block_schedule", "uniform")])
-def test_a_placement_of_the_wrong_kind_is_refused_with_the_reason(growth, word, foam, tiny_run):
+NEURON_PLACEMENTS, BLOCK_PLACEMENTS = (
+    ("expressivity", "top_pressure", "uniform"),
+    ("after_blocks", "every_nth_block", "least_important_blocks"),
+)
+
+
+@pytest.mark.parametrize(
+    ("growth", "words", "right"),
+    [("v3", BLOCK_PLACEMENTS, NEURON_PLACEMENTS), ("block_schedule", NEURON_PLACEMENTS, BLOCK_PLACEMENTS)],
+)
+def test_a_placement_of_the_wrong_kind_is_refused_with_the_right_ones(growth, words, right, foam, tiny_run):
     plain = [one for one in tiny_run if not one.startswith("growth.")]
-    said = foam("train", *plain, f"growth={growth}", f"growth.placement={word}")
-    assert said.code == 2 and "does not fit here" in said.err
+    for word in words:
+        said = foam("train", *plain, f"growth={growth}", f"growth.placement={word}")
+        assert said.code == 2 and "does not fit here" in said.err
+        assert f"growth.placement={' or '.join(right)}." in said.err
+
+
+@pytest.mark.parametrize("trigger", ["expressivity", "gradient_percentile"])
+def test_a_trigger_that_looks_at_neurons_does_not_fit_blocks(trigger, foam, tiny_run):
+    plain = [one for one in tiny_run if not one.startswith("growth.")]
+    said = foam("train", *plain, "growth=block_schedule", f"growth.trigger={trigger}")
+    assert said.code == 2 and "does not fit here: it looks at neurons" in said.err, said.err
+
+
+@pytest.mark.parametrize("rule", ["wanda", "dormant"])
+def test_recycling_before_anything_was_measured_is_refused(rule, foam, tiny_run):
+    plain = [one for one in tiny_run if not one.startswith("growth.")]
+    said = foam("train", *plain, "growth=duplicate", f"growth.recycling={rule}")
+    assert said.code == 2 and "Choose recycling=none" in said.err, said.err
 
 
 def test_a_block_growth_has_no_initializer(foam, tiny_run):
