@@ -358,7 +358,8 @@ def _convert_mapping(annotation: Any, value: Mapping[str, Any], path: str) -> An
         made = _build(found, {key: item for key, item in value.items() if key != "_target_"}, path)
         protocols = [one for one in options if getattr(one, "_is_runtime_protocol", False)]
         if (kinds := [*classes, *protocols]) and not isinstance(made, tuple(kinds)):
-            raise ConfigError(f"{path}: {found.__name__} does not fit here; wanted {_describe(annotation)}.")
+            wanted = f"wanted {_describe(annotation)}{_options_that_fit(path, protocols)}"
+            raise ConfigError(f"{path}: {found.__name__} does not fit here; {wanted}.")
         return made
     if classes:
         return _build(classes[0], value, path)
@@ -397,6 +398,19 @@ def _scalar(annotation: Any, value: Any) -> tuple[bool, Any]:
     if annotation is float and isinstance(value, int):
         return True, float(value)
     return annotation is Any or isinstance(value, accepted.get(annotation, ())), value
+
+
+def _options_that_fit(path: str, protocols: list[Any]) -> str:
+    """The options of a group whose classes offer what a protocol asks for, as an end of a message."""
+    from omegaconf import OmegaConf
+
+    methods = {name for one in protocols for name in vars(one) if not name.startswith("_")}
+    fitting: list[str] = []
+    for file in sorted((conf_dir() / path.replace(".", "/")).glob("*.yaml")) if methods else []:
+        target = cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.load(file))).get("_target_")
+        if target and all(hasattr(_load_class(target, path), name) for name in methods):
+            fitting.append(file.stem)
+    return f", such as {path}={' or '.join(fitting)}" if fitting else ""
 
 
 def _describe(annotation: Any) -> str:

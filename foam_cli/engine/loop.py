@@ -22,7 +22,7 @@ from foam_cli.engine.grow import Grower
 from foam_cli.engine.machine import autocast
 from foam_cli.engine.measure import Measurements
 from foam_cli.engine.optimizers import Optimizers
-from foam_cli.engine.prepare import TrainingData
+from foam_cli.engine.prepare import MOMENT_TOKENS, TrainingData
 from foam_cli.engine.state import RunState
 from foam_cli.growth.context import Pool
 from foam_cli.model.heads import LogitsAt, logits_at
@@ -240,7 +240,8 @@ def grow(loop: Loop, grower: Grower, state: RunState) -> None:
     """
     started = time.monotonic()
     loop = loop.uncompiled()
-    measure = Measurements(loop.model, partial(measuring_losses, loop, state.step))
+    losses = partial(measuring_losses, loop, state.step)
+    measure = Measurements(loop.model, losses, partial(losses, num_tokens=MOMENT_TOKENS))
     plan, state.growth = grower.plan(state, measure)
     if plan is None:
         return
@@ -254,18 +255,22 @@ def grow(loop: Loop, grower: Grower, state: RunState) -> None:
     loop.display.growth(record)
 
 
-def measuring_losses(loop: Loop, step: int, pool: Pool) -> list[Callable[[], torch.Tensor]]:
+def measuring_losses(
+    loop: Loop, step: int, pool: Pool, num_tokens: int | None = None
+) -> list[Callable[[], torch.Tensor]]:
     """The mean loss per target on a few batches, as parts that add up to it.
 
     Args:
         loop: What to work with.
         step: Optimizer steps done; the batches depend on it.
         pool: Which data.
+        num_tokens: How much of it, or None for about one forward pass's tokens.
 
     Returns:
         Each call gives one batch's part, with its graph.
     """
-    batches = [b.to(loop.settings.hardware.device) for b in loop.data.measuring_batches(pool, step)]
+    measured = loop.data.measuring_batches(pool, step, num_tokens)
+    batches = [batch.to(loop.settings.hardware.device) for batch in measured]
     num_targets = sum(batch.num_targets for batch in batches)
     return [lambda batch=batch: target_loss(loop, batch) / num_targets for batch in batches]
 

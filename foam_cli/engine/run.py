@@ -19,7 +19,7 @@ from foam_cli.engine.folder import RunFolder, arm_folder, newest_unfinished
 from foam_cli.engine.grow import Grower
 from foam_cli.engine.loop import Loop, train
 from foam_cli.engine.optimizers import Optimizers
-from foam_cli.engine.prepare import Source, TrainingData, prepare_data
+from foam_cli.engine.prepare import Source, TrainingData, prepare_data, require_old_data
 from foam_cli.engine.state import RunState
 from foam_cli.engine.stopping import stop_requests
 from foam_cli.evaluation.subject import Subject
@@ -108,6 +108,8 @@ def build_settings(values: dict[str, Any]) -> Settings:
             f"growth.trigger={type(trigger).__name__} waits for validation losses, but "
             "train.validate_every_steps=null: give it a number of steps."
         )
+    if not settings.replay:
+        require_old_data(settings, None)
     return settings
 
 
@@ -204,6 +206,7 @@ class Run:
         self.display.say("preparing data", style="dim")
         source: Source = s.data
         self.data = prepare_data(source, s.replay or None, self.base, s.train, s.seed)
+        require_old_data(s, self.data.old)
         self._tell_data()
         if not resuming:
             hashes = {"train": self.data.train.sha256, "validation": self.data.validation.sha256}

@@ -27,6 +27,7 @@ def divide(ffn: GrowableFFN, block: int, sources: tuple[int, ...], kept_frac: fl
         up_GD=rows.up_ND[chosen],
         gate_GD=None if rows.gate_ND is None else rows.gate_ND[chosen],
         bias_G=None if rows.bias_N is None else rows.bias_N[chosen],
+        gate_bias_G=None if rows.gate_bias_N is None else rows.gate_bias_N[chosen],
         down_GD=given_GD,
         sources=sources,
         sources_down_GD=kept_GD,

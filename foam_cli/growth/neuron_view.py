@@ -16,12 +16,14 @@ class NeuronRows:
         up_ND: In-rows.
         gate_ND: In-rows of the gate, or None where the FFN is plain.
         bias_N: Biases of the in-projection, or None where it has none.
+        gate_bias_N: Biases of the gate, or None where it has none.
         down_ND: Out-columns, one row per neuron.
     """
 
     up_ND: Float[torch.Tensor, "N D"]
     gate_ND: Float[torch.Tensor, "N D"] | None
     bias_N: Float[torch.Tensor, " N"] | None
+    gate_bias_N: Float[torch.Tensor, " N"] | None
     down_ND: Float[torch.Tensor, "N D"]
 
 
@@ -37,10 +39,9 @@ def neuron_rows(ffn: GrowableFFN) -> NeuronRows:
     bank, views = ffn.bank, ffn.views
     return NeuronRows(
         up_ND=_joined(views.up_FD, bank.up_CD),
-        gate_ND=None
-        if views.gate_FD is None or bank.gate_CD is None
-        else _joined(views.gate_FD, bank.gate_CD),
-        bias_N=None if views.bias_F is None or bank.bias_C is None else _joined(views.bias_F, bank.bias_C),
+        gate_ND=_joined_if(views.gate_FD, bank.gate_CD),
+        bias_N=_joined_if(views.bias_F, bank.bias_C),
+        gate_bias_N=_joined_if(views.gate_bias_F, bank.gate_bias_C),
         down_ND=_joined(views.down_FD, bank.down_CD),
     )
 
@@ -85,3 +86,7 @@ def unprotected(ffn: GrowableFFN, protected_C: Bool[torch.Tensor, " C"]) -> Bool
 
 def _joined(core: torch.Tensor, bank: torch.Tensor) -> torch.Tensor:
     return torch.cat([core.detach().float(), bank.detach().float()])
+
+
+def _joined_if(core: torch.Tensor | None, bank: torch.Tensor | None) -> torch.Tensor | None:
+    return None if core is None or bank is None else _joined(core, bank)

@@ -17,6 +17,7 @@ from foam_cli.growth.protocols import (
     Maturation,
     NeuronPlacement,
     Recycling,
+    SettlingInitializer,
     Trigger,
 )
 from foam_cli.growth.signals import PressureTracker
@@ -59,19 +60,23 @@ class NeuronGrowth:
                 f"placement={type(self.placement).__name__} places blocks, but this growth is of neurons: "
                 "choose a placement of neurons such as top_pressure, or growth=block_schedule."
             )
-        if getattr(self.trigger, "fires_before_training", False) and getattr(
-            self.placement, "reads_pressure", False
-        ):
-            raise ValueError(
-                f"trigger={type(self.trigger).__name__} does not fit here with "
-                f"placement={type(self.placement).__name__}: before the first step no pressure has been "
-                "measured. Choose placement=uniform, or a trigger that fires during training."
-            )
+        if getattr(self.trigger, "fires_before_training", False):
+            self._refuse_what_needs_signals()
         for name in ("max_neurons_per_event", "track_every_steps"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value}: must be at least 1.")
         _check_max_events(self.max_events)
+
+    def _refuse_what_needs_signals(self) -> None:
+        for name, what, instead in (("placement", "pressure", "uniform"), ("recycling", "activity", "none")):
+            method = getattr(self, name)
+            if getattr(method, f"reads_{what}", False):
+                raise ValueError(
+                    f"trigger={type(self.trigger).__name__} does not fit here with "
+                    f"{name}={type(method).__name__}: before the first step no {what} has been measured. "
+                    f"Choose {name}={instead}, or a trigger that fires during training."
+                )
 
     def capacity(self, total_steps: int, width: int) -> int:
         """Slots that each block may come to need.
@@ -177,6 +182,8 @@ class NeuronGrowth:
                 born = self.initializer.bear(context, block, sources[:room], event)
                 if len(born.up_GD):
                     births.append(replace(born, recycled=given_up[: len(born.up_GD)]))
+        if births and isinstance(self.initializer, SettlingInitializer):
+            return self.initializer.settle(context, tuple(births)), notes
         return tuple(births), notes
 
     def _recycle(
@@ -211,6 +218,11 @@ class BlockGrowth:
             raise ValueError(
                 f"placement={type(self.placement).__name__} places neurons, but this growth is of blocks: "
                 "choose a placement of blocks such as every_nth_block, or growth=v3."
+            )
+        if getattr(self.trigger, "reads_neurons", False):
+            raise ValueError(
+                f"trigger={type(self.trigger).__name__} does not fit here: it looks at neurons, but this "
+                "growth is of blocks. Choose trigger=schedule, plateau or once, or growth=v3."
             )
         if self.max_blocks_per_event < 1 or self.warmup_steps < 0:
             raise ValueError(

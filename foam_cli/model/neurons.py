@@ -21,13 +21,14 @@ class NeuronBank(nn.Module):
     """C slots for grown neurons, one row per neuron, kept in fp32 whatever the model computes in.
 
     An empty slot is an all-zero neuron: its output and its gradient are exactly zero, so it needs no mask.
-    A bank takes 4 C (2 D + 1) bytes (plain FFN with biases) or 12 C D bytes (gated FFN), and 9 C bytes to
-    know which slots are live since when.
+    A bank takes 4 C (2 D + 1) bytes (plain FFN with biases) or 12 C D bytes (gated FFN without), and 9 C bytes
+    to know which slots are live since when.
 
     Attributes:
         up_CD: In-rows of the (ungated) in-projection.
         gate_CD: In-rows of the gate, or None where the FFN is plain.
-        bias_C: Biases of a plain FFN's in-projection, or None where it has none.
+        bias_C: Biases of the in-projection, or None where it has none.
+        gate_bias_C: Biases of the gate, or None where it has none.
         down_CD: Out-columns, one row per neuron.
         live_C: Which slots hold a neuron.
         birth_C: The optimizer step after which each neuron was born; 0 for empty slots.
@@ -40,6 +41,7 @@ class NeuronBank(nn.Module):
     up_CD: Float[nn.Parameter, "C D"]
     gate_CD: Float[nn.Parameter, "C D"] | None
     bias_C: Float[nn.Parameter, " C"] | None
+    gate_bias_C: Float[nn.Parameter, " C"] | None
     down_CD: Float[nn.Parameter, "C D"]
     live_C: Bool[torch.Tensor, " C"]
     birth_C: Int[torch.Tensor, " C"]
@@ -55,6 +57,7 @@ class NeuronBank(nn.Module):
         self.up_CD = rows(capacity, width)
         self.register_parameter("gate_CD", None if views.gate is None else rows(capacity, width))
         self.register_parameter("bias_C", None if views.bias_F is None else rows(capacity))
+        self.register_parameter("gate_bias_C", None if views.gate_bias_F is None else rows(capacity))
         self.down_CD = rows(capacity, width)
         self.register_buffer("live_C", torch.zeros(capacity, dtype=torch.bool, device=device))
         self.register_buffer("birth_C", torch.zeros(capacity, dtype=torch.int64, device=device))
@@ -110,7 +113,8 @@ class NeuronBank(nn.Module):
         up = F.linear(x, self.up_CD[:used].to(x.dtype), bias)
         if self.gate_CD is None:
             return self.activation(up)
-        return self.activation(F.linear(x, self.gate_CD[:used].to(x.dtype))) * up
+        gate_bias = None if self.gate_bias_C is None else self.gate_bias_C[:used].to(x.dtype)
+        return self.activation(F.linear(x, self.gate_CD[:used].to(x.dtype), gate_bias)) * up
 
     def forward(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
         """Sum of the grown neurons.

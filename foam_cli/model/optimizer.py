@@ -278,6 +278,8 @@ def forget(touched: Sequence[Touched], neurons: NeuronAdamW, core: CoreOptimizer
     """
     for part in touched:
         neurons.reset(part.ffn.bank, part.slots)
+        if part.avoided_RD is not None:
+            neurons.confine(part.ffn.bank, part.slots, part.avoided_RD)
         if core is None:
             continue
         views = part.ffn.views

@@ -19,7 +19,7 @@ class CopyNoise:
     """In-rows are the source's plus noise, made orthogonal to the rows most like it; the out-column is zero.
 
     The zero out-column preserves the function exactly, and is the first thing to learn. Rows keep the norm of
-    their source. The bias, where there is one, is the source's.
+    their source. Biases, where there are any, are the source's.
 
     Attributes:
         noise_frac: Norm of the noise, as a fraction of the source row's norm.
@@ -67,6 +67,7 @@ class CopyNoise:
             up_GD=up_GD,
             gate_GD=made["gate"],
             bias_G=None if rows.bias_N is None else rows.bias_N[list(sources)],
+            gate_bias_G=None if rows.gate_bias_N is None else rows.gate_bias_N[list(sources)],
             down_GD=torch.zeros_like(up_GD),
             sources=sources,
         )

@@ -115,9 +115,15 @@ class FFNViews:
 
     @property
     def bias_F(self) -> Float[torch.Tensor, " F"] | None:
-        """Biases of a plain FFN's in-projection; None where it has none, and where the FFN is gated."""
+        """Biases of the in-projection; None where it has none."""
         bias = getattr(self.up, "bias", None)
-        return None if bias is None or self.gate is not None else bias.detach()
+        return None if bias is None else self._in_rows(bias.detach(), of_gate=False)
+
+    @property
+    def gate_bias_F(self) -> Float[torch.Tensor, " F"] | None:
+        """Biases of the gate; None where it has none, and where the FFN is plain."""
+        bias = getattr(self.gate, "bias", None)
+        return None if bias is None else self._in_rows(bias.detach(), of_gate=True)
 
     @property
     def width(self) -> int:
@@ -192,7 +198,7 @@ class FFNViews:
         return [self._in_rows(grad, of_gate=of_gate) for grad, of_gate in gradients if grad is not None]
 
     def _in_rows(self, weight: torch.Tensor, *, of_gate: bool) -> torch.Tensor:
-        rows = weight.T if self.layout.transposed else weight
+        rows = weight.T if self.layout.transposed and weight.ndim > 1 else weight
         if not self.layout.is_fused:
             return rows
         return rows.chunk(2)[0 if of_gate else 1]
