@@ -53,7 +53,7 @@ class CopyNoise:
             The births.
         """
         rows = neuron_rows(context.ffns[block])
-        names = {"up": rows.up_ND, "gate": rows.gate_ND}
+        bias_N, names = rows.bias_N, {"up": rows.up_ND, "gate": rows.gate_ND}
         made = {
             name: None
             if rows_ND is None
@@ -66,8 +66,8 @@ class CopyNoise:
             block=block,
             up_GD=up_GD,
             gate_GD=made["gate"],
-            bias_G=None if rows.bias_N is None else rows.bias_N[list(sources)],
-            down_GD=torch.zeros_like(up_GD),
+            bias_G=None if bias_N is None else bias_N[list(sources)],
+            down_GD=up_GD.new_zeros(len(up_GD), context.ffns[block].bank.down_CD.shape[1]),
             sources=sources,
         )
 
