@@ -57,6 +57,7 @@ class AttachedOptimizer:
         self._before = [
             (ffn, rows, group, rows.detach()[: ffn.bank.num_slots_in_use].clone())
             for ffn in self._growing.ffns
+            if ffn.bank.num_slots_in_use
             for rows, group in self._groups(ffn)
         ]
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import nn
 from torch.nn import functional as F
 
+from foam_cli.api.attached import AttachedOptimizer
 from foam_cli.api.defaults import growth_policy
 from foam_cli.api.growing import Growing, counted, nothing_grew
 from foam_cli.core.errors import GrowthError, ModelError
@@ -50,7 +51,8 @@ class GrowableLinear(nn.Linear):
         gradient_percentile: Neurons pressed above this percentile may be copied from.
         max_growth_per_step: Neurons born by one event.
         growth_cooldown: Optimizer steps from the start, and from one event, to the next.
-        maturation_age: Optimizer steps for which a neuron is neither copied from nor replaced.
+        maturation_age: Optimizer steps for which a neuron is neither copied from nor replaced, and learns at
+            twice the rate where the optimizer was shown to `attach`.
         capacity: Neurons to have room for; rounded up to a multiple of 64.
         activation: φ; must map 0 to 0.
         seed: The noise of newborn neurons follows from it.
@@ -156,6 +158,14 @@ class GrowableLinear(nn.Linear):
         growing.state = {**state, "num_events": event}
         self._firing = None
         return counted(record)
+
+    def attach(self, optimizer: Any) -> None:
+        """Let an optimizer treat young neurons as foam's does, as far as it can be done.
+
+        Args:
+            optimizer: Holds the layer's parameters.
+        """
+        AttachedOptimizer(self.growing, optimizer)
 
     def _recycled(self, ffn: GrowableFFN, sources: tuple[int, ...]) -> Recycled | None:
         """Grown neurons that make room, by the policy's rule; it looks at norms of out-columns only."""

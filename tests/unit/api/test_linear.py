@@ -214,6 +214,18 @@ def test_a_frozen_layer_grows_by_the_pressure_on_its_outputs():
     assert answer == (True, [2])
 
 
+def test_an_attached_optimizer_moves_the_young_at_twice_the_rate():
+    layer, (x, y) = layer_of(), data()
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    layer.attach(optimizer)
+    layer.perform_growth([0, 1])
+    F.mse_loss(layer(x), y).backward()
+    weight = layer.weight.detach().clone()
+    optimizer.step()
+    torch.testing.assert_close(layer.grown.down_CD.detach(), -0.2 * layer.grown.down_CD.grad)
+    torch.testing.assert_close(layer.weight.detach(), weight - 0.1 * layer.weight.grad)
+
+
 def test_an_activation_that_is_heard_at_zero_is_refused():
     with pytest.raises(ModelError, match="does not map 0 to 0"):
         GrowableLinear(2, 2, activation=torch.sigmoid)

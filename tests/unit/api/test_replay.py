@@ -37,7 +37,7 @@ def test_nothing_is_mixed_in_where_nothing_is_wanted_or_there():
 
 
 def test_it_holds_a_fair_bounded_sample():
-    size, num, trials = 5, 20, 2000
+    size, num, trials = 5, 20, 600
     buffers = [filled(num, size, seed) for seed in range(trials)]
     assert all(len(buffer) == size for buffer in buffers)
     held = Counter(one["prompt"] for buffer in buffers for one in buffer.state_dict()["examples"])
