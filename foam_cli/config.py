@@ -11,7 +11,8 @@ import difflib
 import importlib
 import re
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -166,8 +167,6 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[Path] = (), name: st
         ConfigError: An override names a key or an option that does not exist.
     """
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -179,9 +178,8 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[Path] = (), name: st
     if config_dirs:
         paths = ",".join(f"file://{folder.resolve()}" for folder in config_dirs)
         translated.insert(0, f"hydra.searchpath=[{paths}]")
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(config_dir=str(conf_dir().resolve()), version_base="1.3"):
+        with _hydra_alone():
             composed: DictConfig = hydra_compose(
                 config_name=name, overrides=translated, return_hydra_config=True
             )
@@ -198,6 +196,21 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[Path] = (), name: st
         raise ConfigError("plugins: may be given on the command line only, never by a configuration file.")
     choices = {group: option for group, option in picked.items() if not group.startswith("hydra")}
     return Composed(values=plain, choices=choices)
+
+
+@contextmanager
+def _hydra_alone() -> Generator[None]:
+    """Hydra set to conf/; an application around us that uses Hydra itself finds it as it was."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    theirs = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(config_dir=str(conf_dir().resolve()), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = theirs
 
 
 def _resolved_but_for_environment(composed: Any) -> dict[str, Any]:

@@ -96,8 +96,7 @@ class TrainingData:
         names = [f"example {index}" for index in new]
         examples = [self.train.example(index) for index in new]
         if self.replay is not None:
-            count = max(1, round(len(new) * self.replay.ratio / (1 - self.replay.ratio)))
-            drawn = self.replay.draw(replay_state, count, self.seed, step)
+            drawn = self.replay.draw(replay_state, self.replay.count(len(new)), self.seed, step)
             pool = self.train if self.old is None else self.old
             names += [f"old example {index}" for index in drawn]
             examples += [pool.example(index) for index in drawn]

@@ -148,7 +148,7 @@ class NeuronGrowth:
         Returns:
             A plan or None, and what the policy remembers next.
         """
-        firing, state = _ask(self.trigger, self.max_events, state, context)
+        firing, state = self.ask(state, context)
         if firing is None:
             return None, state
         event = state["num_events"] + 1
@@ -158,17 +158,51 @@ class NeuronGrowth:
         plan = GrowthPlan(event=event, step=context.step, reason=firing.reason, neurons=births, notes=notes)
         return plan, {**state, "num_events": event}
 
-    def _births(
-        self, firing: Firing, context: GrowthContext, event: int
-    ) -> tuple[tuple[NeuronBirths, ...], dict[str, Any]]:
-        mature = tuple(
+    def ask(self, state: dict[str, Any], context: GrowthContext) -> tuple[Firing | None, dict[str, Any]]:
+        """Ask the trigger alone: the first half of `plan`, for whoever carries out the second one otherwise.
+
+        Args:
+            state: What the policy remembers.
+            context: What is known at this step.
+
+        Returns:
+            A firing or None, and what the policy remembers next.
+        """
+        return _ask(self.trigger, self.max_events, state, context)
+
+    def mature(self, context: GrowthContext) -> NeuronMasks:
+        """Find out which neurons may be copied from or recycled.
+
+        Args:
+            context: What is known.
+
+        Returns:
+            One mask per block: living neurons that are not protected.
+        """
+        return tuple(
             unprotected(ffn, self.maturation.is_protected(ages(ffn, context.step))) for ffn in context.ffns
         )
-        wanted = firing.candidates
+
+    def sources(self, firing: Firing, context: GrowthContext) -> dict[int, tuple[int, ...]]:
+        """Choose beside whom to grow.
+
+        Args:
+            firing: The trigger's yes.
+            context: What is known.
+
+        Returns:
+            For each block that grows its sources.
+        """
+        mature, wanted = self.mature(context), firing.candidates
         eligible = mature if wanted is None else tuple(a & b for a, b in zip(mature, wanted, strict=True))
         limit = self.max_neurons_per_event
         limit = sum(len(mask) for mask in eligible) if limit is None else limit
-        chosen = self.placement.choose_neurons(context, eligible, limit)
+        return self.placement.choose_neurons(context, eligible, limit)
+
+    def _births(
+        self, firing: Firing, context: GrowthContext, event: int
+    ) -> tuple[tuple[NeuronBirths, ...], dict[str, Any]]:
+        mature, chosen = self.mature(context), self.sources(firing, context)
         births: list[NeuronBirths] = []
         notes: dict[str, Any] = {}
         for block, ffn in enumerate(context.ffns):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -29,7 +30,7 @@ class NeuronBank(nn.Module):
         gate_CD: In-rows of the gate, or None where the FFN is plain.
         bias_C: Biases of the in-projection, or None where it has none.
         gate_bias_C: Biases of the gate, or None where it has none.
-        down_CD: Out-columns, one row per neuron.
+        down_CD: Out-columns, one row per neuron; as long as the output, which is D but beside a linear layer.
         live_C: Which slots hold a neuron.
         birth_C: The optimizer step after which each neuron was born; 0 for empty slots.
 
@@ -42,7 +43,7 @@ class NeuronBank(nn.Module):
     gate_CD: Float[nn.Parameter, "C D"] | None
     bias_C: Float[nn.Parameter, " C"] | None
     gate_bias_C: Float[nn.Parameter, " C"] | None
-    down_CD: Float[nn.Parameter, "C D"]
+    down_CD: Float[nn.Parameter, "C E"]
     live_C: Bool[torch.Tensor, " C"]
     birth_C: Int[torch.Tensor, " C"]
 
@@ -58,11 +59,12 @@ class NeuronBank(nn.Module):
         self.register_parameter("gate_CD", None if views.gate is None else rows(capacity, width))
         self.register_parameter("bias_C", None if views.bias_F is None else rows(capacity))
         self.register_parameter("gate_bias_C", None if views.gate_bias_F is None else rows(capacity))
-        self.down_CD = rows(capacity, width)
+        self.down_CD = rows(capacity, views.output_size)
         self.register_buffer("live_C", torch.zeros(capacity, dtype=torch.bool, device=device))
         self.register_buffer("birth_C", torch.zeros(capacity, dtype=torch.int64, device=device))
         self.num_slots_in_use = 0
         self.activation: Callable[[torch.Tensor], torch.Tensor] = views.activation
+        self.register_load_state_dict_post_hook(_recount_loaded)
 
     @property
     def capacity(self) -> int:
@@ -116,7 +118,7 @@ class NeuronBank(nn.Module):
         gate_bias = None if self.gate_bias_C is None else self.gate_bias_C[:used].to(x.dtype)
         return self.activation(F.linear(x, self.gate_CD[:used].to(x.dtype), gate_bias)) * up
 
-    def forward(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
+    def forward(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... E"]:
         """Sum of the grown neurons.
 
         Args:
@@ -139,6 +141,12 @@ class NeuronBank(nn.Module):
         for rows in (*self.parameters(), self.live_C, self.birth_C):
             rows.index_fill_(0, index, 0)
         self.recount()
+
+
+def _recount_loaded(bank: nn.Module, incompatible_keys: Any) -> None:
+    del incompatible_keys
+    assert isinstance(bank, NeuronBank)
+    bank.recount()
 
 
 class GrowableFFN(nn.Module):

@@ -76,7 +76,7 @@ def _bear(ffn: GrowableFFN, births: NeuronBirths, step: int) -> Touched:
     core = tuple(index for index in births.recycled if index < ffn.width)
     erased = [index - ffn.width for index in births.recycled if index >= ffn.width]
     divided = _rewrite_sources(ffn, births)
-    _erase_core(ffn, core)
+    erase_core(ffn, core)
     ffn.bank.erase(erased)
     slots = ffn.bank.free_slots()[: len(births.up_GD)]
     for rows, newborn in _rows(ffn, births):
@@ -99,7 +99,15 @@ def _rewrite_sources(ffn: GrowableFFN, births: NeuronBirths) -> tuple[int, ...]:
     return tuple(index for index in births.sources if index is not None and index < ffn.width)
 
 
-def _erase_core(ffn: GrowableFFN, neurons: tuple[int, ...]) -> None:
+@torch.no_grad()
+def erase_core(ffn: GrowableFFN, neurons: Sequence[int]) -> None:
+    """Set pretrained neurons to zero; again, where an optimizer moved them after they were recycled.
+
+    Args:
+        ffn: The FFN.
+        neurons: Their indices.
+    """
+
     def index(places: Sequence[int]) -> torch.Tensor:
         return torch.tensor(places, dtype=torch.int64, device=ffn.core_live_F.device)
 

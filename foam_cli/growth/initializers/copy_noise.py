@@ -53,6 +53,7 @@ class CopyNoise:
             The births.
         """
         rows = neuron_rows(context.ffns[block])
+        bias_N, gate_bias_N = rows.bias_N, rows.gate_bias_N
         names = {"up": rows.up_ND, "gate": rows.gate_ND}
         made = {
             name: None
@@ -66,9 +67,9 @@ class CopyNoise:
             block=block,
             up_GD=up_GD,
             gate_GD=made["gate"],
-            bias_G=None if rows.bias_N is None else rows.bias_N[list(sources)],
-            gate_bias_G=None if rows.gate_bias_N is None else rows.gate_bias_N[list(sources)],
-            down_GD=torch.zeros_like(up_GD),
+            bias_G=None if bias_N is None else bias_N[list(sources)],
+            gate_bias_G=None if gate_bias_N is None else gate_bias_N[list(sources)],
+            down_GD=up_GD.new_zeros(len(up_GD), context.ffns[block].bank.down_CD.shape[1]),
             sources=sources,
         )
 

@@ -135,6 +135,11 @@ class FFNViews:
         """Size of the residual stream (D)."""
         return self.up_FD.shape[1]
 
+    @property
+    def output_size(self) -> int:
+        """Length of an out-column (D as well, but beside a single linear layer)."""
+        return self.down_FD.shape[1]
+
     def output(self, x: Float[torch.Tensor, "*B D"]) -> Float[torch.Tensor, "*B D"]:
         """Compute the FFN as its layout says that it is computed.
 
