@@ -22,8 +22,8 @@ class NeuronBank(nn.Module):
     """C slots for grown neurons, one row per neuron, kept in fp32 whatever the model computes in.
 
     An empty slot is an all-zero neuron: its output and its gradient are exactly zero, so it needs no mask.
-    A bank takes 4 C (2 D + 1) bytes (plain FFN with biases) or 12 C D bytes (gated FFN without), and 9 C bytes
-    to know which slots are live since when.
+    A bank takes 4 C (2 D + 1) bytes (plain FFN with biases) or 12 C D bytes (gated FFN without), and 9 C
+    bytes to know which slots are live since when.
 
     Attributes:
         up_CD: In-rows of the (ungated) in-projection.
