@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
-from train_speed_case import PRECISIONS, SHAPES, Case, Clock, build_case, fresh_copy
+from train_speed_case import MODELS, PRECISIONS, SHAPES, Case, Clock, build_case, fresh_copy
 from train_speed_contestants import CONTESTANTS
 
 from foam_cli.core.files import write_json
@@ -78,7 +78,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--models", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--models", nargs="+", choices=SHAPES, default=list(MODELS))
     parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--steps", type=int, default=40, help="timed steps of each measurement")

@@ -1,4 +1,4 @@
-"""What the contestants of train_speed.py share: model, examples, budget, and the clock that times them."""
+"""What the runs of a benchmark share: model, examples, budget, and the clock that times them."""
 
 import argparse
 import copy
@@ -26,7 +26,9 @@ SEED = 0
 VOCABULARY = 1536
 CONTEXT = 512
 #: Qwen2 shapes: hidden size, FFN width, blocks, heads, key-value heads.
-SHAPES = {"nano": (192, 512, 4, 6, 2), "25m": (512, 1536, 8, 8, 2)}
+SHAPES = {"nano": (192, 512, 4, 6, 2), "25m": (512, 1536, 8, 8, 2), "tiny": (32, 64, 2, 2, 1)}
+#: What is measured when nothing else is asked for; tiny is for tests.
+MODELS = ("nano", "25m")
 PRECISIONS = ("fp32", "bf16_autocast")
 IGNORED = -100
 
@@ -37,6 +39,7 @@ class Case:
 
     Attributes:
         model_name: A key of `SHAPES`.
+        overrides: The configuration without growth, as on the command line.
         settings: The configuration with growth, whose first event would come after the last timed step.
         without_growth: The same, growth off.
         model: The untrained weights that every contestant starts from.
@@ -46,12 +49,24 @@ class Case:
     """
 
     model_name: str
+    overrides: tuple[str, ...]
     settings: Settings
     without_growth: Settings
     model: PreTrainedModel
     tokenizer: Any
     data: TrainingData
     warmup: int
+
+    def variant(self, *overrides: str) -> Settings:
+        """The configuration with some settings changed.
+
+        Args:
+            overrides: The changes, as on the command line.
+
+        Returns:
+            The settings.
+        """
+        return build_settings(config.compose([*self.overrides, *overrides]).values)
 
     def stream(self) -> BatchStream:
         """The batches from the first one on, which foam and the bare loop both train on.
@@ -102,6 +117,11 @@ class Clock:
             self._marks.append(time.perf_counter())
         self.num_steps += 1
 
+    @property
+    def seconds(self) -> float:
+        """Time that the timed steps took."""
+        return self._marks[1] - self._marks[0]
+
     def measured(self, tokens: Sequence[Tokens]) -> dict[str, Any]:
         """What the timed steps did.
 
@@ -111,7 +131,7 @@ class Clock:
         Returns:
             Plain data for the results file.
         """
-        seconds = self._marks[1] - self._marks[0]
+        seconds = self.seconds
         timed = tokens[self.warmup : self.last]
         real, total = sum(t.real for t in timed), sum(t.padded for t in timed)
         return {
@@ -159,7 +179,7 @@ def build_case(model_name: str, precision: str, args: argparse.Namespace) -> Cas
     # The clock stops at the start of the last step, and that step makes the first growth event possible:
     # the banks have the room for grown neurons that a real run gives them, but no event is timed.
     steps = args.warmup + args.steps + 1
-    overrides = [
+    overrides = (
         f"hardware={machine.choose_profile()}",
         f"hardware.precision={precision}",
         f"hardware.threads={args.threads or 'null'}",
@@ -172,7 +192,7 @@ def build_case(model_name: str, precision: str, args: argparse.Namespace) -> Cas
         "evaluation=none",
         "replay=none",
         *args.set,
-    ]
+    )
     growing = config.compose([*overrides, "growth=v3", f"growth.trigger.cooldown_steps={steps}"])
     settings = build_settings(growing.values)
     without_growth = build_settings(config.compose([*overrides, "growth=none"]).values)
@@ -183,6 +203,7 @@ def build_case(model_name: str, precision: str, args: argparse.Namespace) -> Cas
     data = prepare_data(settings.data, None, base, settings.train, SEED)
     return Case(
         model_name=model_name,
+        overrides=overrides,
         settings=settings,
         without_growth=without_growth,
         model=model,

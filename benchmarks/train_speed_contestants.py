@@ -24,8 +24,8 @@ from foam_cli.engine.grow import Grower
 from foam_cli.engine.loop import Loop, train
 from foam_cli.engine.optimizers import Optimizers, lr_factor, select_trainable
 from foam_cli.engine.state import RunState
-from foam_cli.model.heads import direct_head
-from foam_cli.model.neurons import make_growable
+from foam_cli.model.heads import direct_head, logits_at
+from foam_cli.model.neurons import GrowableFFN, make_growable
 
 Contestant = Callable[[Case, PreTrainedModel, Clock], list[Tokens]]
 
@@ -39,11 +39,40 @@ def foam_without_growth(case: Case, model: PreTrainedModel, clock: Clock) -> lis
 
 
 def _foam(case: Case, s: Settings, model: PreTrainedModel, clock: Clock) -> list[Tokens]:
-    """Foam's own loop, with its progress display, its log and its neuron statistics."""
+    state = train_with_foam(case, s, model, clock)
+    tokens = case.planned_tokens()
+    assert state.tokens == sum(batch.real for batch in tokens)
+    return tokens
+
+
+def train_with_foam(
+    case: Case,
+    s: Settings,
+    model: PreTrainedModel,
+    clock: Clock,
+    *,
+    prepare: Callable[[Sequence[GrowableFFN]], None] = lambda _: None,
+    backend: str = "inductor",
+) -> RunState:
+    """Foam's own loop, with its progress display, its log and its neuron statistics.
+
+    Args:
+        case: What is shared.
+        s: The settings.
+        model: What to train.
+        clock: Told at the start of every step.
+        prepare: Changes the banks before anything else.
+        backend: What compiles where `hardware.compile` is set.
+
+    Returns:
+        What the loop left.
+    """
     machine.set_up(s.hardware, SEED)
-    data = replace(case.data, stream=case.stream())
+    # Methods that look at old data look at the examples themselves: it costs the same.
+    data = replace(case.data, stream=case.stream(), old=case.data.train)
     width = model.config.get_text_config().intermediate_size
     ffns = make_growable(model, s.growth.capacity(s.train.steps, width)) if s.growth else []
+    prepare(ffns)
     optimizers = Optimizers(model, s.train, s.hardware)
     state = RunState(growth=s.growth.initial_state() if s.growth else {})
 
@@ -54,8 +83,9 @@ def _foam(case: Case, s: Settings, model: PreTrainedModel, clock: Clock) -> list
     with Path(os.devnull).open("w") as nowhere, tempfile.TemporaryDirectory() as folder:
         loop = Loop(
             settings=s,
-            model=torch.compile(model) if s.hardware.compile else model,
+            model=model,
             head=direct_head(model),
+            logits=torch.compile(logits_at, backend=backend) if s.hardware.compile else logits_at,
             data=data,
             optimizers=optimizers,
             grower=Grower(s, model, ffns, optimizers) if s.growth else None,
@@ -66,9 +96,7 @@ def _foam(case: Case, s: Settings, model: PreTrainedModel, clock: Clock) -> list
             should_stop=starts_a_step,
         )
         train(loop, state)
-    tokens = case.planned_tokens()
-    assert state.tokens == sum(batch.real for batch in tokens)
-    return tokens
+    return state
 
 
 def bare_loop(case: Case, model: PreTrainedModel, clock: Clock) -> list[Tokens]:

@@ -7,6 +7,11 @@ __version__ = "0.1.0"
 
 #: Public names and where they live; they are imported when they are first asked for, torch with them.
 _PUBLIC = {
+    "CurriculumLearning": "foam_cli.api.curriculum",
+    "GrowableLinear": "foam_cli.api.linear",
+    "GrowableModel": "foam_cli.api.model",
+    "GrowableQwen": "foam_cli.api.model",
+    "MemoryReplayBuffer": "foam_cli.api.replay",
     "growth_detached": "foam_cli.model.blocks",
     "load_grown": "foam_cli.export.delta",
     "save_delta": "foam_cli.export.delta",

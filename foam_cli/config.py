@@ -11,7 +11,8 @@ import difflib
 import importlib
 import re
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -166,8 +167,6 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[Path] = (), name: st
         ConfigError: An override names a key or an option that does not exist.
     """
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -179,9 +178,8 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[Path] = (), name: st
     if config_dirs:
         paths = ",".join(f"file://{folder.resolve()}" for folder in config_dirs)
         translated.insert(0, f"hydra.searchpath=[{paths}]")
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(config_dir=str(conf_dir().resolve()), version_base="1.3"):
+        with _hydra_alone():
             composed: DictConfig = hydra_compose(
                 config_name=name, overrides=translated, return_hydra_config=True
             )
@@ -198,6 +196,21 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[Path] = (), name: st
         raise ConfigError("plugins: may be given on the command line only, never by a configuration file.")
     choices = {group: option for group, option in picked.items() if not group.startswith("hydra")}
     return Composed(values=plain, choices=choices)
+
+
+@contextmanager
+def _hydra_alone() -> Generator[None]:
+    """Hydra set to conf/; an application around us that uses Hydra itself finds it as it was."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    theirs = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(config_dir=str(conf_dir().resolve()), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = theirs
 
 
 def _resolved_but_for_environment(composed: Any) -> dict[str, Any]:
@@ -358,7 +371,8 @@ def _convert_mapping(annotation: Any, value: Mapping[str, Any], path: str) -> An
         made = _build(found, {key: item for key, item in value.items() if key != "_target_"}, path)
         protocols = [one for one in options if getattr(one, "_is_runtime_protocol", False)]
         if (kinds := [*classes, *protocols]) and not isinstance(made, tuple(kinds)):
-            raise ConfigError(f"{path}: {found.__name__} does not fit here; wanted {_describe(annotation)}.")
+            wanted = f"wanted {_describe(annotation)}{_options_that_fit(path, protocols)}"
+            raise ConfigError(f"{path}: {found.__name__} does not fit here; {wanted}.")
         return made
     if classes:
         return _build(classes[0], value, path)
@@ -397,6 +411,19 @@ def _scalar(annotation: Any, value: Any) -> tuple[bool, Any]:
     if annotation is float and isinstance(value, int):
         return True, float(value)
     return annotation is Any or isinstance(value, accepted.get(annotation, ())), value
+
+
+def _options_that_fit(path: str, protocols: list[Any]) -> str:
+    """The options of a group whose classes offer what a protocol asks for, as an end of a message."""
+    from omegaconf import OmegaConf
+
+    methods = {name for one in protocols for name in vars(one) if not name.startswith("_")}
+    fitting: list[str] = []
+    for file in sorted((conf_dir() / path.replace(".", "/")).glob("*.yaml")) if methods else []:
+        target = cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.load(file))).get("_target_")
+        if target and all(hasattr(_load_class(target, path), name) for name in methods):
+            fitting.append(file.stem)
+    return f", such as {path}={' or '.join(fitting)}" if fitting else ""
 
 
 def _describe(annotation: Any) -> str:

@@ -15,23 +15,28 @@ class NeuronBirths:
         block: Index of the block.
         up_GD: In-rows of the (only, or ungated) in-projection.
         gate_GD: In-rows of the gate, or None where the FFN is plain.
-        bias_G: Biases of the in-projection, or None where it has none.
-        down_GD: Out-columns, one row per neuron.
+        bias_G: Biases of the in-projection, or None where it has none or they are zero.
+        down_GD: Out-columns, one row per neuron; E = D but beside a single linear layer.
         sources: For each newborn the neuron it descends from, in the numbering below, or None.
         recycled: Neurons that are erased by the same event. Numbering: 0..F-1 are the pretrained neurons,
             F..F+C-1 the slots of the bank.
         sources_down_GD: The out-columns that the sources have from now on, or None where they keep theirs.
             Sources are then given, and differ from each other.
+        gate_bias_G: Biases of the gate, or None where it has none or they are zero.
+        avoided_RD: Orthonormal directions that the in-rows are to stay orthogonal to while they learn, or
+            None where they learn freely. Biases of such neurons do not learn.
     """
 
     block: int
     up_GD: Float[torch.Tensor, "G D"]
     gate_GD: Float[torch.Tensor, "G D"] | None
     bias_G: Float[torch.Tensor, " G"] | None
-    down_GD: Float[torch.Tensor, "G D"]
+    down_GD: Float[torch.Tensor, "G E"]
     sources: tuple[int | None, ...]
     recycled: tuple[int, ...] = ()
-    sources_down_GD: Float[torch.Tensor, "G D"] | None = None
+    sources_down_GD: Float[torch.Tensor, "G E"] | None = None
+    gate_bias_G: Float[torch.Tensor, " G"] | None = None
+    avoided_RD: Float[torch.Tensor, "R D"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

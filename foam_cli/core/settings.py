@@ -81,7 +81,7 @@ class HardwareSettings:
             compensated update.
         optimizer: For pretrained parameters: `adamw` (fused), `adamw8bit` (bitsandbytes) or `muon`.
         threads: CPU threads, or None for one per core.
-        compile: Compile the model with torch.compile.
+        compile: Compile the training pass with torch.compile; all slots of the banks are then computed.
         deterministic: Ask torch for deterministic algorithms; an exact resume needs it on a GPU.
     """
 

@@ -61,11 +61,6 @@ class Grower:
         multipliers = {ffn.bank: self._policy.multipliers(step - ffn.bank.birth_C) for ffn in self._ffns}
         return self._optimizers.step(step, multipliers, self._policy.block_lr_scale)
 
-    @property
-    def model(self) -> PreTrainedModel:
-        """The model as it is, never compiled: what hooks can be put into."""
-        return self._model
-
     def plan(self, state: RunState, measure: Measure) -> tuple[GrowthPlan | None, dict[str, Any]]:
         """Ask the policy.
 

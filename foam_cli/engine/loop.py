@@ -22,10 +22,10 @@ from foam_cli.engine.grow import Grower
 from foam_cli.engine.machine import autocast
 from foam_cli.engine.measure import Measurements
 from foam_cli.engine.optimizers import Optimizers
-from foam_cli.engine.prepare import TrainingData
+from foam_cli.engine.prepare import MOMENT_TOKENS, TrainingData
 from foam_cli.engine.state import RunState
 from foam_cli.growth.context import Pool
-from foam_cli.model.heads import logits_at
+from foam_cli.model.heads import LogitsAt, logits_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,9 @@ class Loop:
 
     Attributes:
         settings: The whole configuration.
-        model: The model, growable where growth is on.
+        model: The model, growable where growth is on; never compiled, so that it can be given hooks.
         head: Its output layer, from `direct_head`.
+        logits: `logits_at`, or `logits_at` compiled.
         data: Batches.
         optimizers: Of pretrained parameters and of what growth adds.
         grower: Carries growth out, or None where growth is off.
@@ -49,6 +50,7 @@ class Loop:
     settings: Settings
     model: PreTrainedModel
     head: nn.Module | None
+    logits: LogitsAt
     data: TrainingData
     optimizers: Optimizers
     grower: Grower | None
@@ -57,6 +59,10 @@ class Loop:
     evaluate: Callable[[int], None]
     save: Callable[[RunState], None]
     should_stop: Callable[[], bool]
+
+    def uncompiled(self) -> "Loop":
+        """The same loop for passes in which hooks must run, or that would be compiled for one use."""
+        return replace(self, logits=logits_at)
 
 
 def train(loop: Loop, state: RunState) -> bool:
@@ -89,8 +95,9 @@ def train(loop: Loop, state: RunState) -> bool:
                 batches.append(batch.to(loop.settings.hardware.device))
             state.stream = loop.data.stream.state()
 
-            with (loop.grower and loop.grower.watch(state.step)) or nullcontext():
-                loss = forward_backward(loop, batches)
+            watch = loop.grower and loop.grower.watch(state.step)
+            with watch or nullcontext():
+                loss = forward_backward(loop.uncompiled() if watch else loop, batches)
             norm = clip_gradients(loop.optimizers.parameters(), t.clip_norm)
             check_finite(loss, norm, state.step + 1, batches)
             lr = loop.grower.step(state.step) if loop.grower else loop.optimizers.step(state.step, {}, float)
@@ -163,7 +170,7 @@ def target_loss(loop: Loop, batch: Batch) -> torch.Tensor:
         The sum, in nats.
     """
     with autocast(loop.settings.hardware):
-        logits_NV = logits_at(loop.model, loop.head, batch.input_ids_BT, batch.target_positions_N)
+        logits_NV = loop.logits(loop.model, loop.head, batch.input_ids_BT, batch.target_positions_N)
     return F.cross_entropy(logits_NV.float(), batch.target_ids_N, ignore_index=IGNORED, reduction="sum")
 
 
@@ -232,7 +239,9 @@ def grow(loop: Loop, grower: Grower, state: RunState) -> None:
         state: Where the run is.
     """
     started = time.monotonic()
-    measure = Measurements(grower.model, partial(measuring_losses, loop, grower.model, state.step))
+    loop = loop.uncompiled()
+    losses = partial(measuring_losses, loop, state.step)
+    measure = Measurements(loop.model, losses, partial(losses, num_tokens=MOMENT_TOKENS))
     plan, state.growth = grower.plan(state, measure)
     if plan is None:
         return
@@ -247,23 +256,23 @@ def grow(loop: Loop, grower: Grower, state: RunState) -> None:
 
 
 def measuring_losses(
-    loop: Loop, model: PreTrainedModel, step: int, pool: Pool
+    loop: Loop, step: int, pool: Pool, num_tokens: int | None = None
 ) -> list[Callable[[], torch.Tensor]]:
     """The mean loss per target on a few batches, as parts that add up to it.
 
     Args:
         loop: What to work with.
-        model: The model that is trained, not compiled.
         step: Optimizer steps done; the batches depend on it.
         pool: Which data.
+        num_tokens: How much of it, or None for about one forward pass's tokens.
 
     Returns:
         Each call gives one batch's part, with its graph.
     """
-    eager = replace(loop, model=model)
-    batches = [b.to(loop.settings.hardware.device) for b in loop.data.measuring_batches(pool, step)]
+    measured = loop.data.measuring_batches(pool, step, num_tokens)
+    batches = [batch.to(loop.settings.hardware.device) for batch in measured]
     num_targets = sum(batch.num_targets for batch in batches)
-    return [lambda batch=batch: target_loss(eager, batch) / num_targets for batch in batches]
+    return [lambda batch=batch: target_loss(loop, batch) / num_targets for batch in batches]
 
 
 @torch.no_grad()

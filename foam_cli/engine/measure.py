@@ -4,12 +4,15 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from foam_cli.core.errors import DataError
+from foam_cli.core.growth import NeuronBirths
 from foam_cli.growth.context import FFNSample, Pool
+from foam_cli.growth.newborn import newborn_output
 from foam_cli.growth.samples import sample_ffns
 from foam_cli.model.blocks import block_skipped
-from foam_cli.model.neurons import growable_ffns
+from foam_cli.model.neurons import GrowableFFN, growable_ffns
 from foam_cli.model.probe import evaluating
 from foam_cli.model.sites import find_blocks
 
@@ -23,12 +26,15 @@ class Measurements:
     Args:
         model: The model, not compiled.
         losses: The losses of its batches.
+        more_losses: Those of more batches, for what is summed up instead of kept; by default the same.
     """
 
-    def __init__(self, model: nn.Module, losses: Losses):
+    def __init__(self, model: nn.Module, losses: Losses, more_losses: Losses | None = None):
         self._model = model
         self._losses = losses
+        self._more_losses = more_losses or losses
         self._samples: dict[Pool, tuple[FFNSample, ...]] = {}
+        self._moments: dict[Pool, tuple[torch.Tensor, ...]] = {}
 
     def ffn_samples(self, pool: Pool) -> tuple[FFNSample, ...]:
         """Sample every growable FFN.
@@ -43,6 +49,53 @@ class Measurements:
             with evaluating(self._model):
                 self._samples[pool] = sample_ffns(growable_ffns(self._model), self._losses(pool))
         return self._samples[pool]
+
+    def input_moments(self, pool: Pool) -> tuple[torch.Tensor, ...]:
+        """Measure E[x xᵀ] of every growable FFN's input, over tokens that the loss depends on.
+
+        Args:
+            pool: Which data.
+
+        Returns:
+            One matrix per block, in fp64.
+        """
+        if pool not in self._moments:
+            ffns = growable_ffns(self._model)
+            sums = [torch.zeros(ffn.views.hidden_size, ffn.views.hidden_size).double() for ffn in ffns]
+            num_tokens = [0 for _ in ffns]
+            with evaluating(self._model):
+                for loss_of in self._more_losses(pool):
+                    for block, sample in enumerate(sample_ffns(ffns, [loss_of])):
+                        sums[block] += (sample.x_TD.double().T @ sample.x_TD.double()).cpu()
+                        num_tokens[block] += len(sample.x_TD)
+            self._moments[pool] = tuple(s / max(1, n) for s, n in zip(sums, num_tokens, strict=True))
+        return self._moments[pool]
+
+    @torch.no_grad()
+    def loss_with(self, births: Sequence[NeuronBirths]) -> float:
+        """Measure the loss on new data as if some neurons were born.
+
+        Args:
+            births: The newborns; what they recycle is left alone.
+
+        Returns:
+            The mean loss per target, in nats.
+        """
+        ffns = growable_ffns(self._model)
+
+        def add(one: NeuronBirths) -> RemovableHandle:
+            def grown(ffn: GrowableFFN, args: tuple[torch.Tensor], y: torch.Tensor) -> torch.Tensor:
+                return y + newborn_output(one, ffn.bank.activation, args[0])
+
+            return ffns[one.block].register_forward_hook(grown)
+
+        handles = [add(one) for one in births]
+        try:
+            with evaluating(self._model):
+                return self._total(self._losses("new"))
+        finally:
+            for handle in handles:
+                handle.remove()
 
     @torch.no_grad()
     def skip_losses(self) -> list[float]:

@@ -6,9 +6,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from foam_cli.core.errors import DataError
+from foam_cli.core.errors import ConfigError, DataError
 from foam_cli.core.seeds import rng
-from foam_cli.core.settings import TrainSettings
+from foam_cli.core.settings import Settings, TrainSettings
 from foam_cli.data.batching import Batch, BatchStream, collate, plan_epoch
 from foam_cli.data.corpus import Corpus
 from foam_cli.data.encode import Document, LossOn, encode_documents
@@ -22,6 +22,8 @@ PROBE_EXAMPLES = 32
 PROBE_POSITIONS = 256
 #: Growth methods that want gradients see at most so many tokens, which bounds the memory of what is kept.
 MEASURE_TOKENS = 4096
+#: Second moments of what the FFNs see are taken over so many; they are summed up, not kept.
+MOMENT_TOKENS = 16_384
 
 
 @runtime_checkable
@@ -94,8 +96,7 @@ class TrainingData:
         names = [f"example {index}" for index in new]
         examples = [self.train.example(index) for index in new]
         if self.replay is not None:
-            count = max(1, round(len(new) * self.replay.ratio / (1 - self.replay.ratio)))
-            drawn = self.replay.draw(replay_state, count, self.seed, step)
+            drawn = self.replay.draw(replay_state, self.replay.count(len(new)), self.seed, step)
             pool = self.train if self.old is None else self.old
             names += [f"old example {index}" for index in drawn]
             examples += [pool.example(index) for index in drawn]
@@ -130,15 +131,16 @@ class TrainingData:
             batches.append(collate([self.validation.example(i) for i in indices], self.pad_id, names))
         return batches
 
-    def measuring_batches(self, pool: Pool, step: int) -> list[Batch]:
+    def measuring_batches(self, pool: Pool, step: int, num_tokens: int | None = None) -> list[Batch]:
         """A few examples for growth methods that want to look at data, drawn apart from the training order.
 
         Args:
             pool: `new`: what is learnt; `old`: what is replayed.
             step: Optimizer steps done; the draw depends on it and on the seed alone.
+            num_tokens: Tokens of them together, or None for one forward pass's, at most `MEASURE_TOKENS`.
 
         Returns:
-            Batches of together about one forward pass's tokens, at most `MEASURE_TOKENS`.
+            The batches.
 
         Raises:
             DataError: Old data is wanted, and the run has none.
@@ -151,7 +153,8 @@ class TrainingData:
             )
         order = rng(self.seed, "measure", pool, step).sample(range(len(corpus)), min(len(corpus), 1024))
         lengths = corpus.lengths[order].cumsum()
-        count = int((lengths <= min(self.batch_tokens, MEASURE_TOKENS)).sum())
+        limit = min(self.batch_tokens, MEASURE_TOKENS) if num_tokens is None else num_tokens
+        count = int((lengths <= limit).sum())
         chosen = corpus.take(order[: max(1, count)])
         names = [f"measured {pool} example {index}" for index in order]
         return [
@@ -217,6 +220,30 @@ def prepare_data(
         pad_id=int(base.tokenizer.pad_token_id),
         seed=seed,
         batch_tokens=train.batch_tokens,
+    )
+
+
+def require_old_data(settings: Settings, old: Corpus | None) -> None:
+    """Refuse an initializer that measures old data where there is none.
+
+    Args:
+        settings: The configuration.
+        old: What the run has, if anything.
+
+    Raises:
+        ConfigError: It needs some; the message says how to get it.
+    """
+    initializer = getattr(settings.growth, "initializer", None)
+    if old is not None or not getattr(initializer, "reads_old_data", False):
+        return
+    name, data = type(initializer).__name__, type(settings.data).__name__
+    if settings.replay:
+        missing = f"data={data} does not know what the base model was trained on: name it in data.old_path"
+    else:
+        missing = "replay=none: choose replay=reservoir (where data=files, also name it in data.old_path)"
+    raise ConfigError(
+        f"growth.initializer={name} measures old data, but {missing}; or choose an initializer that needs "
+        "none, such as growth.initializer=random."
     )
 
 

@@ -19,13 +19,13 @@ from foam_cli.engine.folder import RunFolder, arm_folder, newest_unfinished
 from foam_cli.engine.grow import Grower
 from foam_cli.engine.loop import Loop, train
 from foam_cli.engine.optimizers import Optimizers
-from foam_cli.engine.prepare import Source, TrainingData, prepare_data
+from foam_cli.engine.prepare import Source, TrainingData, prepare_data, require_old_data
 from foam_cli.engine.state import RunState
 from foam_cli.engine.stopping import stop_requests
 from foam_cli.evaluation.subject import Subject
 from foam_cli.export.facts import ExportFacts
 from foam_cli.model.attention import attend_in_fp32
-from foam_cli.model.heads import direct_head
+from foam_cli.model.heads import direct_head, logits_at
 from foam_cli.model.loading import BaseModel, load_base, weights_dtype
 from foam_cli.model.neurons import growable_ffns, make_growable, num_parameters_in_use
 from foam_cli.model.sites import find_ffn_sites
@@ -108,6 +108,8 @@ def build_settings(values: dict[str, Any]) -> Settings:
             f"growth.trigger={type(trigger).__name__} waits for validation losses, but "
             "train.validate_every_steps=null: give it a number of steps."
         )
+    if not settings.replay:
+        require_old_data(settings, None)
     return settings
 
 
@@ -204,6 +206,7 @@ class Run:
         self.display.say("preparing data", style="dim")
         source: Source = s.data
         self.data = prepare_data(source, s.replay or None, self.base, s.train, s.seed)
+        require_old_data(s, self.data.old)
         self._tell_data()
         if not resuming:
             hashes = {"train": self.data.train.sha256, "validation": self.data.validation.sha256}
@@ -232,8 +235,9 @@ class Run:
         model = self.base.model
         loop = Loop(
             settings=self.settings,
-            model=torch.compile(model) if self.settings.hardware.compile else model,  # pyright: ignore[reportArgumentType]
+            model=model,
             head=direct_head(model),
+            logits=torch.compile(logits_at) if self.settings.hardware.compile else logits_at,
             data=self.data,
             optimizers=self.optimizers,
             grower=self.grower,

@@ -23,7 +23,7 @@ from foam_cli.model.neurons import GrowableFFN, growable_ffns, make_growable
 from foam_cli.model.sites import find_blocks
 from foam_cli.model.surgery import apply
 
-_ROWS = ("up_CD", "gate_CD", "bias_C", "down_CD")
+_ROWS = ("up_CD", "gate_CD", "bias_C", "gate_bias_C", "down_CD")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +238,7 @@ def _bear(model: nn.Module, blocks: Sequence[nn.Module], rows: Sequence[dict[str
                     up_GD=grown["up_CD"],
                     gate_GD=grown.get("gate_CD"),
                     bias_G=grown.get("bias_C"),
+                    gate_bias_G=grown.get("gate_bias_C"),
                     down_GD=grown["down_CD"],
                     sources=(None,) * num_neurons,
                 )

@@ -102,7 +102,7 @@ def _bank_rows(site: FFNSite) -> list[list[torch.Tensor | None]]:
     A tensor has one part, or two where it holds gate and up.
     """
     bank, views = site.parent.bank if isinstance(site.parent, GrowableFFN) else None, site.views
-    up, gate = ("up_CD", "bias_C"), ("gate_CD", None)
+    up, gate = ("up_CD", "bias_C"), ("gate_CD", "gate_bias_C")
     parts = [(views.up, [gate, up])] if views.layout.is_fused else [(views.up, [up]), (views.gate, [gate])]
     rows: list[list[torch.Tensor | None]] = []
     for projection, names in parts:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from foam_cli.core.errors import GrowthError
+from foam_cli.core.growth import NeuronBirths
 from foam_cli.model.neurons import GrowableFFN
 
 #: One mask per block over its neurons, numbered 0..F-1 for pretrained ones and F..F+C-1 for slots.
@@ -59,6 +60,14 @@ class Measure(Protocol):
         """Sample every growable FFN: one forward and backward pass."""
         ...
 
+    def input_moments(self, pool: Pool) -> Sequence[Float[torch.Tensor, "D D"]]:
+        """E[x xᵀ] of every growable FFN's input, over more tokens than a sample keeps: some passes."""
+        ...
+
+    def loss_with(self, births: Sequence[NeuronBirths]) -> float:
+        """The mean loss on new data in nats if these were born and nothing recycled: a forward pass."""
+        ...
+
     def skip_losses(self) -> Sequence[float]:
         """For each block the change in nats of the loss when it is skipped: one pass for each, and one."""
         ...
@@ -80,6 +89,36 @@ class NoMeasure:
             GrowthError: Always.
         """
         raise GrowthError(f"a growth method asked for gradients on {pool} data, but no data can be measured")
+
+    def input_moments(self, pool: Pool) -> Sequence[Float[torch.Tensor, "D D"]]:
+        """Refuse.
+
+        Args:
+            pool: Which data.
+
+        Returns:
+            Nothing.
+
+        Raises:
+            GrowthError: Always.
+        """
+        raise GrowthError(f"a growth method asked for inputs on {pool} data, but no data can be measured")
+
+    def loss_with(self, births: Sequence[NeuronBirths]) -> float:
+        """Refuse.
+
+        Args:
+            births: The newborns.
+
+        Returns:
+            Nothing.
+
+        Raises:
+            GrowthError: Always.
+        """
+        raise GrowthError(
+            f"a growth method asked for the loss with {len(births)} births, but no data can be measured"
+        )
 
     def skip_losses(self) -> Sequence[float]:
         """Refuse.

@@ -21,12 +21,14 @@ def divide(ffn: GrowableFFN, block: int, sources: tuple[int, ...], kept_frac: fl
         The births, with the out-columns that the sources keep.
     """
     rows, chosen = neuron_rows(ffn), list(sources)
+    gate_ND, bias_N, gate_bias_N = rows.gate_ND, rows.bias_N, rows.gate_bias_N
     kept_GD, given_GD = _divided_columns(ffn, sources, kept_frac)
     return NeuronBirths(
         block=block,
         up_GD=rows.up_ND[chosen],
-        gate_GD=None if rows.gate_ND is None else rows.gate_ND[chosen],
-        bias_G=None if rows.bias_N is None else rows.bias_N[chosen],
+        gate_GD=None if gate_ND is None else gate_ND[chosen],
+        bias_G=None if bias_N is None else bias_N[chosen],
+        gate_bias_G=None if gate_bias_N is None else gate_bias_N[chosen],
         down_GD=given_GD,
         sources=sources,
         sources_down_GD=kept_GD,

@@ -47,10 +47,30 @@ def present_and_grown(ffn: GrowableFFN, sample: FFNSample, damping_frac: float) 
     Returns:
         η of its neurons' activities, and η of those together with its input.
     """
-    h_TN = _activity(ffn, sample.x_TD)
+    h_TN = neuron_activity(ffn, sample.x_TD)
     # Features of two kinds are put on one scale, so that damping weighs them alike.
     both_TK = torch.cat([_normalised(h_TN), _normalised(sample.x_TD)], dim=1)
     return score(_normalised(h_TN), sample.g_TD, damping_frac), score(both_TK, sample.g_TD, damping_frac)
+
+
+@torch.no_grad()
+def neuron_activity(ffn: GrowableFFN, x_TD: Float[torch.Tensor, "T D"]) -> Float[torch.Tensor, "T N"]:
+    """Activity of all neurons of an FFN: what the out-projections are applied to.
+
+    Args:
+        ffn: The FFN.
+        x_TD: Its input.
+
+    Returns:
+        Pretrained neurons, then the slots in use.
+    """
+    views, bank = ffn.views, ffn.bank
+    up_TF = _linear(x_TD, views.up_FD, views.bias_F)
+    if views.gate_FD is not None:
+        core_TF = bank.activation(_linear(x_TD, views.gate_FD, views.gate_bias_F)) * up_TF
+    else:
+        core_TF = bank.activation(up_TF)
+    return torch.cat([core_TF, bank.hidden(x_TD)], dim=1).to(x_TD.dtype)
 
 
 def _spanned(rows_TK: Float[torch.Tensor, "T K"], damping_frac: float) -> Basis:
@@ -61,15 +81,8 @@ def _spanned(rows_TK: Float[torch.Tensor, "T K"], damping_frac: float) -> Basis:
     return left_TR, power_R / (power_R + damping).clamp(min=torch.finfo(power_R.dtype).tiny)
 
 
-@torch.no_grad()
-def _activity(ffn: GrowableFFN, x_TD: Float[torch.Tensor, "T D"]) -> Float[torch.Tensor, "T N"]:
-    views, bank = ffn.views, ffn.bank
-    up_TF = x_TD @ views.up_FD.to(x_TD.dtype).T
-    if views.gate_FD is not None:
-        core_TF = bank.activation(x_TD @ views.gate_FD.to(x_TD.dtype).T) * up_TF
-    else:
-        core_TF = bank.activation(up_TF if views.bias_F is None else up_TF + views.bias_F)
-    return torch.cat([core_TF, bank.hidden(x_TD)], dim=1).to(x_TD.dtype)
+def _linear(x_TD: torch.Tensor, rows_FD: torch.Tensor, bias_F: torch.Tensor | None) -> torch.Tensor:
+    return torch.nn.functional.linear(x_TD, rows_FD.to(x_TD), None if bias_F is None else bias_F.to(x_TD))
 
 
 def _normalised(rows_TK: Float[torch.Tensor, "T K"]) -> Float[torch.Tensor, "T K"]:

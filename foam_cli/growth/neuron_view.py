@@ -10,39 +10,50 @@ from foam_cli.model.neurons import GrowableFFN
 
 @dataclass(frozen=True, kw_only=True)
 class NeuronRows:
-    """Rows of neurons, in fp32.
+    """Rows of neurons in fp32, copied when they are asked for; empty and recycled ones are zeros.
 
     Attributes:
-        up_ND: In-rows.
-        gate_ND: In-rows of the gate, or None where the FFN is plain.
-        bias_N: Biases of the in-projection, or None where it has none.
-        down_ND: Out-columns, one row per neuron.
+        ffn: Whose neurons.
     """
 
-    up_ND: Float[torch.Tensor, "N D"]
-    gate_ND: Float[torch.Tensor, "N D"] | None
-    bias_N: Float[torch.Tensor, " N"] | None
-    down_ND: Float[torch.Tensor, "N D"]
+    ffn: GrowableFFN
+
+    @property
+    def up_ND(self) -> Float[torch.Tensor, "N D"]:
+        """In-rows."""
+        return _joined(self.ffn.views.up_FD, self.ffn.bank.up_CD)
+
+    @property
+    def gate_ND(self) -> Float[torch.Tensor, "N D"] | None:
+        """In-rows of the gate, or None where the FFN is plain."""
+        return _joined_if(self.ffn.views.gate_FD, self.ffn.bank.gate_CD)
+
+    @property
+    def bias_N(self) -> Float[torch.Tensor, " N"] | None:
+        """Biases of the in-projection, or None where it has none."""
+        return _joined_if(self.ffn.views.bias_F, self.ffn.bank.bias_C)
+
+    @property
+    def gate_bias_N(self) -> Float[torch.Tensor, " N"] | None:
+        """Biases of the gate, or None where it has none."""
+        return _joined_if(self.ffn.views.gate_bias_F, self.ffn.bank.gate_bias_C)
+
+    @property
+    def down_ND(self) -> Float[torch.Tensor, "N E"]:
+        """Out-columns, one row per neuron."""
+        return _joined(self.ffn.views.down_FD, self.ffn.bank.down_CD)
 
 
 def neuron_rows(ffn: GrowableFFN) -> NeuronRows:
-    """Copy all neurons of an FFN.
+    """All neurons of an FFN.
 
     Args:
         ffn: The FFN.
 
     Returns:
-        Core and slots, empty and recycled ones as zeros.
+        Core and slots.
     """
-    bank, views = ffn.bank, ffn.views
-    return NeuronRows(
-        up_ND=_joined(views.up_FD, bank.up_CD),
-        gate_ND=None
-        if views.gate_FD is None or bank.gate_CD is None
-        else _joined(views.gate_FD, bank.gate_CD),
-        bias_N=None if views.bias_F is None or bank.bias_C is None else _joined(views.bias_F, bank.bias_C),
-        down_ND=_joined(views.down_FD, bank.down_CD),
-    )
+    return NeuronRows(ffn=ffn)
 
 
 def alive(ffn: GrowableFFN) -> Bool[torch.Tensor, " N"]:
@@ -85,3 +96,7 @@ def unprotected(ffn: GrowableFFN, protected_C: Bool[torch.Tensor, " C"]) -> Bool
 
 def _joined(core: torch.Tensor, bank: torch.Tensor) -> torch.Tensor:
     return torch.cat([core.detach().float(), bank.detach().float()])
+
+
+def _joined_if(core: torch.Tensor | None, bank: torch.Tensor | None) -> torch.Tensor | None:
+    return None if core is None or bank is None else _joined(core, bank)

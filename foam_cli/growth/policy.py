@@ -17,6 +17,7 @@ from foam_cli.growth.protocols import (
     Maturation,
     NeuronPlacement,
     Recycling,
+    SettlingInitializer,
     Trigger,
 )
 from foam_cli.growth.signals import PressureTracker
@@ -59,19 +60,23 @@ class NeuronGrowth:
                 f"placement={type(self.placement).__name__} places blocks, but this growth is of neurons: "
                 "choose a placement of neurons such as top_pressure, or growth=block_schedule."
             )
-        if getattr(self.trigger, "fires_before_training", False) and getattr(
-            self.placement, "reads_pressure", False
-        ):
-            raise ValueError(
-                f"trigger={type(self.trigger).__name__} does not fit here with "
-                f"placement={type(self.placement).__name__}: before the first step no pressure has been "
-                "measured. Choose placement=uniform, or a trigger that fires during training."
-            )
+        if getattr(self.trigger, "fires_before_training", False):
+            self._refuse_what_needs_signals()
         for name in ("max_neurons_per_event", "track_every_steps"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value}: must be at least 1.")
         _check_max_events(self.max_events)
+
+    def _refuse_what_needs_signals(self) -> None:
+        for name, what, instead in (("placement", "pressure", "uniform"), ("recycling", "activity", "none")):
+            method = getattr(self, name)
+            if getattr(method, f"reads_{what}", False):
+                raise ValueError(
+                    f"trigger={type(self.trigger).__name__} does not fit here with "
+                    f"{name}={type(method).__name__}: before the first step no {what} has been measured. "
+                    f"Choose {name}={instead}, or a trigger that fires during training."
+                )
 
     def capacity(self, total_steps: int, width: int) -> int:
         """Slots that each block may come to need.
@@ -143,7 +148,7 @@ class NeuronGrowth:
         Returns:
             A plan or None, and what the policy remembers next.
         """
-        firing, state = _ask(self.trigger, self.max_events, state, context)
+        firing, state = self.ask(state, context)
         if firing is None:
             return None, state
         event = state["num_events"] + 1
@@ -153,17 +158,51 @@ class NeuronGrowth:
         plan = GrowthPlan(event=event, step=context.step, reason=firing.reason, neurons=births, notes=notes)
         return plan, {**state, "num_events": event}
 
-    def _births(
-        self, firing: Firing, context: GrowthContext, event: int
-    ) -> tuple[tuple[NeuronBirths, ...], dict[str, Any]]:
-        mature = tuple(
+    def ask(self, state: dict[str, Any], context: GrowthContext) -> tuple[Firing | None, dict[str, Any]]:
+        """Ask the trigger alone: the first half of `plan`, for whoever carries out the second one otherwise.
+
+        Args:
+            state: What the policy remembers.
+            context: What is known at this step.
+
+        Returns:
+            A firing or None, and what the policy remembers next.
+        """
+        return _ask(self.trigger, self.max_events, state, context)
+
+    def mature(self, context: GrowthContext) -> NeuronMasks:
+        """Find out which neurons may be copied from or recycled.
+
+        Args:
+            context: What is known.
+
+        Returns:
+            One mask per block: living neurons that are not protected.
+        """
+        return tuple(
             unprotected(ffn, self.maturation.is_protected(ages(ffn, context.step))) for ffn in context.ffns
         )
-        wanted = firing.candidates
+
+    def sources(self, firing: Firing, context: GrowthContext) -> dict[int, tuple[int, ...]]:
+        """Choose beside whom to grow.
+
+        Args:
+            firing: The trigger's yes.
+            context: What is known.
+
+        Returns:
+            For each block that grows its sources.
+        """
+        mature, wanted = self.mature(context), firing.candidates
         eligible = mature if wanted is None else tuple(a & b for a, b in zip(mature, wanted, strict=True))
         limit = self.max_neurons_per_event
         limit = sum(len(mask) for mask in eligible) if limit is None else limit
-        chosen = self.placement.choose_neurons(context, eligible, limit)
+        return self.placement.choose_neurons(context, eligible, limit)
+
+    def _births(
+        self, firing: Firing, context: GrowthContext, event: int
+    ) -> tuple[tuple[NeuronBirths, ...], dict[str, Any]]:
+        mature, chosen = self.mature(context), self.sources(firing, context)
         births: list[NeuronBirths] = []
         notes: dict[str, Any] = {}
         for block, ffn in enumerate(context.ffns):
@@ -177,6 +216,8 @@ class NeuronGrowth:
                 born = self.initializer.bear(context, block, sources[:room], event)
                 if len(born.up_GD):
                     births.append(replace(born, recycled=given_up[: len(born.up_GD)]))
+        if births and isinstance(self.initializer, SettlingInitializer):
+            return self.initializer.settle(context, tuple(births)), notes
         return tuple(births), notes
 
     def _recycle(
@@ -211,6 +252,11 @@ class BlockGrowth:
             raise ValueError(
                 f"placement={type(self.placement).__name__} places neurons, but this growth is of blocks: "
                 "choose a placement of blocks such as every_nth_block, or growth=v3."
+            )
+        if getattr(self.trigger, "reads_neurons", False):
+            raise ValueError(
+                f"trigger={type(self.trigger).__name__} does not fit here: it looks at neurons, but this "
+                "growth is of blocks. Choose trigger=schedule, plateau or once, or growth=v3."
             )
         if self.max_blocks_per_event < 1 or self.warmup_steps < 0:
             raise ValueError(

@@ -41,8 +41,8 @@ def leading(
 def sharpened(
     activity_T: Float[torch.Tensor, " T"],
     g_TD: Float[torch.Tensor, "T D"],
-    x_TD: Float[torch.Tensor, "T D"],
-    v_D: Float[torch.Tensor, " D"],
+    x_TE: Float[torch.Tensor, "T E"],
+    v_E: Float[torch.Tensor, " E"],
 ) -> tuple[Float[torch.Tensor, ""], Float[torch.Tensor, " D"]]:
     """Compute σ₁ and its left singular vector to the precision of the dtype.
 
@@ -51,8 +51,8 @@ def sharpened(
     Args:
         activity_T: The weights a.
         g_TD: Left factors.
-        x_TD: Right factors.
-        v_D: A right direction to begin with.
+        x_TE: Right factors.
+        v_E: A right direction to begin with.
 
     Returns:
         σ₁ and u₁.
@@ -60,16 +60,16 @@ def sharpened(
     Source: N. Halko, P. Martinsson, J. Tropp, "Finding structure with randomness", 2009, arXiv 0909.4061,
         algorithm 4.4 (subspace iteration) and 5.1 (the singular values within it).
     """
-    weighted_TD = activity_T[:, None] * x_TD
+    weighted_TE = activity_T[:, None] * x_TE
     generator = torch.Generator().manual_seed(0)
-    block_KD = torch.randn(min(_BLOCK, len(v_D)), len(v_D), generator=generator).to(v_D)
-    block_KD[0] = v_D
-    tolerance = 4 * torch.finfo(v_D.dtype).eps
+    block_KE = torch.randn(min(_BLOCK, len(v_E)), len(v_E), generator=generator).to(v_E)
+    block_KE[0] = v_E
+    tolerance = 4 * torch.finfo(v_E.dtype).eps
     before = -1.0
-    sigma, u_D = v_D.new_zeros(()), v_D
+    sigma, u_D = v_E.new_zeros(()), g_TD[0]
     for _ in range(_MAX_PASSES):
-        left_DK = torch.linalg.qr(g_TD.T @ (weighted_TD @ block_KD.T)).Q
-        u_KK, sigma_K, block_KD = torch.linalg.svd((left_DK.T @ g_TD.T) @ weighted_TD, full_matrices=False)
+        left_DK = torch.linalg.qr(g_TD.T @ (weighted_TE @ block_KE.T)).Q
+        u_KK, sigma_K, block_KE = torch.linalg.svd((left_DK.T @ g_TD.T) @ weighted_TE, full_matrices=False)
         sigma, u_D = sigma_K[0], left_DK @ u_KK[:, 0]
         if float(sigma) - before <= tolerance * float(sigma):
             break

@@ -1,7 +1,9 @@
 """What each family of growth methods must offer.
 
 Beside these a method may declare, as class attributes (False where it says nothing): a trigger
-`fires_before_training` or `reads_validation`, a placement `reads_pressure`, an initializer `edits_sources`.
+`fires_before_training`, `reads_validation` or `reads_neurons`, a placement `reads_pressure`, a recycling rule
+`reads_activity`, an initializer `edits_sources` or `reads_old_data`. An initializer that changes what the
+model computes declares `preserves_function = False`, and offers `settle` too.
 What does not go together is refused when the policy is built.
 """
 
@@ -63,6 +65,15 @@ class Initializer(Protocol):
 
     def bear(self, context: GrowthContext, block: int, sources: tuple[int, ...], event: int) -> NeuronBirths:
         """Make the rows of one block's newborn."""
+        ...
+
+
+@runtime_checkable
+class SettlingInitializer(Initializer, Protocol):
+    """An initializer that does not preserve the function, and answers for what it changes."""
+
+    def settle(self, context: GrowthContext, births: tuple[NeuronBirths, ...]) -> tuple[NeuronBirths, ...]:
+        """Scale all births of one event so that the loss on the measured batches does not rise."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -39,6 +40,8 @@ class PressureTracker:
         self._pressure_keep = pressure_decay**every_steps
         self._activity_keep = activity_decay**every_steps
         self._known: dict[GrowableFFN, NeuronSignals] = {}
+        self._samples: list[_Sample] = []
+        self._handles: list[RemovableHandle] = []
         self.follow(ffns)
 
     @property
@@ -70,14 +73,42 @@ class PressureTracker:
         if not self.is_due(step):
             yield
             return
-        samples = [_Sample(ffn) for ffn in self._known]
-        handles = [handle for sample in samples for handle in sample.hooks()]
+        self.begin(keeps_gradients=True)
+        is_complete = False
         try:
             yield
+            is_complete = True
         finally:
-            for handle in handles:
-                handle.remove()
-        for sample in samples:
+            self.end(discard=not is_complete)
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether a step is being measured."""
+        return bool(self._samples)
+
+    def begin(self, *, keeps_gradients: bool) -> None:
+        """Begin to measure a step, for loops that a context cannot be put around; `end` must follow.
+
+        Args:
+            keeps_gradients: Gradients will still be there at the end. Otherwise what is needed of them is
+                taken as soon as they are made, which costs a little more.
+        """
+        self._samples = [_Sample(ffn) for ffn in self._known]
+        self._handles = [handle for sample in self._samples for handle in sample.hooks()]
+        if not keeps_gradients:
+            self._handles += [handle for sample in self._samples for handle in sample.gradient_hooks()]
+        self._known = {ffn: _beside(ffn, signals) for ffn, signals in self._known.items()}
+
+    def end(self, *, discard: bool = False) -> None:
+        """Take what was measured since `begin` into the statistics.
+
+        Args:
+            discard: Forget it instead.
+        """
+        for handle in self._handles:
+            handle.remove()
+        samples, self._samples, self._handles = self._samples, [], []
+        for sample in samples if not discard else []:
             self._known[sample.ffn] = self._updated(self._known[sample.ffn], sample)
 
     def is_due(self, step: int) -> bool:
@@ -148,10 +179,22 @@ class _Sample:
         self.sum_abs_N = _zeros(ffn)
         self.sum_square_N = _zeros(ffn)
         self.core_force_F = _zeros(ffn)[: ffn.width]
+        self.from_gradients: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def hooks(self) -> Iterator[RemovableHandle]:
         yield self.ffn.views.down.register_forward_pre_hook(self._on_core)
         yield self.ffn.bank.register_forward_pre_hook(self._on_bank)
+
+    def gradient_hooks(self) -> Iterator[RemovableHandle]:
+        # Every gradient that comes in replaces what was taken before, so the last one finds all complete.
+        inputs = [module.get_parameter("weight") for module in self.ffn.views.projections()[:-1]]
+        for parameter in (*inputs, *self.ffn.bank.parameters()):
+            if parameter.requires_grad:
+                yield parameter.register_post_accumulate_grad_hook(self._on_gradient)
+
+    def _on_gradient(self, parameter: torch.Tensor) -> None:
+        del parameter
+        self.from_gradients = self._taken()
 
     def _on_core(self, module: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
         del module
@@ -175,29 +218,34 @@ class _Sample:
 
     def _pusher(self, h: torch.Tensor) -> Callable[[torch.Tensor], None]:
         def push(gradient: torch.Tensor) -> None:
-            self.core_force_F += (h * gradient).flatten(0, -2).sum(0, dtype=torch.float32)
+            self.core_force_F += (h * gradient).reshape(-1, h.shape[-1]).sum(0, dtype=torch.float32)
 
         return push
 
     def _add(self, h: torch.Tensor, where: slice) -> None:
-        rows = h.flatten(0, -2)
+        rows = h.reshape(-1, h.shape[-1])  # a single vector has no other dimension
         self.sum_abs_N[where] += rows.abs().sum(0, dtype=torch.float32)
         self.sum_square_N[where] += rows.float().square().sum(0)
 
     def pressure(self) -> Float[torch.Tensor, " N"]:
         """Pressure on pretrained neurons and slots, both in the same form."""
+        core_F, bank_C = self.from_gradients or self._taken()
+        if self.is_frozen:
+            return torch.cat([self.core_force_F, bank_C]).abs()
+        return torch.cat([core_F, bank_C]).sqrt()
+
+    @torch.no_grad()
+    def _taken(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the pressure needs of the gradients that are there."""
         bank, views = self.ffn.bank, self.ffn.views
+        core_F = torch.zeros_like(self.core_force_F)
         if self.is_frozen:
             # Σ_t h_i ∂L/∂h_i = Σ_t h_i ⟨∂L/∂y, down_i⟩, and Σ_t h_i ∂L/∂y is the gradient of down_i.
-            down_C = (bank.down_CD * _gradient(bank.down_CD)).sum(1)
-            return torch.cat([self.core_force_F, down_C]).abs()
-        core_F = torch.zeros_like(self.core_force_F)
+            return core_F, (bank.down_CD * _gradient(bank.down_CD)).sum(1)
         for rows_FD in views.in_gradients():
             core_F += rows_FD.float().square().sum(1)
-        bank_C = sum(
-            _gradient(rows).square().sum(1) for rows in (bank.up_CD, bank.gate_CD) if rows is not None
-        )
-        return torch.cat([core_F, torch.as_tensor(bank_C)]).sqrt()
+        squares = [_gradient(rows).square().sum(1) for rows in (bank.up_CD, bank.gate_CD) if rows is not None]
+        return core_F, torch.stack(squares).sum(0)
 
 
 def _gradient(parameter: nn.Parameter) -> torch.Tensor:
@@ -206,6 +254,12 @@ def _gradient(parameter: nn.Parameter) -> torch.Tensor:
 
 def _zeros(ffn: GrowableFFN) -> torch.Tensor:
     return torch.zeros(ffn.width + ffn.bank.capacity, device=ffn.bank.up_CD.device)
+
+
+def _beside(ffn: GrowableFFN, signals: NeuronSignals) -> NeuronSignals:
+    """The statistics on the device where the FFN is now."""
+    moved = {name: getattr(signals, name).to(ffn.bank.up_CD.device) for name in _NAMES}
+    return replace(signals, **moved)
 
 
 def _no_signals(ffn: GrowableFFN) -> NeuronSignals:

@@ -1,5 +1,6 @@
 """From hidden states to logits at the positions that matter only: the output layer is the widest of all."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,6 +9,10 @@ from torch import nn
 from transformers import PreTrainedModel
 
 Logits = Float[torch.Tensor, "N V"]
+#: The type of `logits_at`.
+LogitsAt = Callable[
+    [PreTrainedModel, nn.Module | None, Int[torch.Tensor, "B T"], Int[torch.Tensor, " N"]], Logits
+]
 
 
 def hidden_states(

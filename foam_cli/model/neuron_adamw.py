@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import nn
 
 from foam_cli.model.named_state import check_names, check_tensor
@@ -25,6 +25,10 @@ class NeuronAdamW(torch.optim.Optimizer):
     would be 2.5 times the learning rate. The multiplier scales the update, since Adam does not feel the scale
     of a gradient. Empty slots stay exactly zero. Biases are not decayed. The state takes 8 bytes per bank
     parameter and 12 bytes per slot.
+
+    Neurons can be confined: what Adam makes of their in-rows' gradients is then applied without its parts
+    along some directions, and their biases do not move. Where a bank has such neurons, the directions are
+    state, 4 bytes per weight.
 
     Args:
         banks: The banks; more can join by `add_bank`.
@@ -84,10 +88,28 @@ class NeuronAdamW(torch.optim.Optimizer):
             slots: Their indices.
         """
         index = torch.as_tensor(slots, dtype=torch.int64, device=bank.up_CD.device)
-        self.state[bank.up_CD]["num_steps_C"].index_fill_(0, index, 0)
+        for name in ("num_steps_C", "confined_C"):
+            if name in self.state[bank.up_CD]:
+                self.state[bank.up_CD][name].index_fill_(0, index, 0)
         for parameter in bank.parameters():
             for moment in _MOMENTS:
                 self.state[parameter][moment].index_fill_(0, index, 0.0)
+
+    def confine(self, bank: NeuronBank, slots: Sequence[int], avoided_RD: Float[torch.Tensor, "R D"]) -> None:
+        """Keep the in-rows of some slots from learning some directions, and their biases from learning.
+
+        It ends for a slot when the slot is reset. Slots that are confined already avoid the new directions
+        from now on, instead of the earlier ones.
+
+        Args:
+            bank: The bank.
+            slots: Their indices.
+            avoided_RD: The directions, orthonormal.
+        """
+        state = self.state[bank.up_CD]
+        index = torch.as_tensor(slots, dtype=torch.int64, device=bank.up_CD.device)
+        state.setdefault("confined_C", torch.zeros_like(bank.live_C)).index_fill_(0, index, 1)
+        state["avoided_RD"] = avoided_RD.to(bank.up_CD, copy=True)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -117,6 +139,8 @@ class NeuronAdamW(torch.optim.Optimizer):
             mean = self.state[row]["exp_avg"].lerp_(row.grad, 1 - beta1)
             square = self.state[row]["exp_avg_sq"].mul_(beta2).addcmul_(row.grad, row.grad, value=1 - beta2)
             update = (mean * step).div_((square.sqrt() / root).add_(group["eps"]))
+            if row is not bank.down_CD and "avoided_RD" in counts:
+                _take_out(update, counts["avoided_RD"], counts["confined_C"])
             row.sub_(update.addcmul_(row, decay) if row.ndim > 1 else update)
 
     def state_tensors(self, model: nn.Module) -> dict[str, torch.Tensor]:
@@ -142,12 +166,25 @@ class NeuronAdamW(torch.optim.Optimizer):
             model: The model that holds the banks.
             tensors: The state.
         """
+        for name, parameter in model.named_parameters():
+            self._expect_confinement(parameter, tensors.get(f"{name}.avoided_RD"))
         mine = self.state_tensors(model)
         check_names(tensors, mine, "the grown neurons' optimizer")
         for name, value in mine.items():
             check_tensor(name, tensors[name], value.shape, value.dtype)
         for name, value in mine.items():
             value.copy_(tensors[name])
+
+    def _expect_confinement(self, parameter: nn.Parameter, avoided: torch.Tensor | None) -> None:
+        """Have the state that a checkpoint has of confined neurons: how much that is depends on the data."""
+        state = self.state.get(parameter, {})
+        if "num_steps_C" not in state:
+            return
+        for name in ("confined_C", "avoided_RD"):
+            state.pop(name, None)
+        if avoided is not None:
+            state["confined_C"] = torch.zeros_like(state["num_steps_C"], dtype=torch.bool)
+            state["avoided_RD"] = parameter.new_zeros(len(avoided), parameter.shape[1])
 
     def _register(self, bank: NeuronBank) -> None:
         self._banks.append(bank)
@@ -159,6 +196,17 @@ class NeuronAdamW(torch.optim.Optimizer):
 
 def _group(bank: NeuronBank, birth: int) -> dict[str, Any]:
     return {"params": list(bank.parameters()), "birth": birth}
+
+
+def _take_out(
+    update: torch.Tensor, avoided_RD: Float[torch.Tensor, "R D"], confined_C: Bool[torch.Tensor, " C"]
+) -> None:
+    held = confined_C.to(update.dtype)
+    if update.ndim == 1:
+        update.mul_(1 - held)
+        return
+    for _ in range(2):  # the second pass removes what the first leaves where matrices multiply in TF32
+        update.addcmul_((update @ avoided_RD.T) @ avoided_RD, held[:, None], value=-1)
 
 
 def _beside(row: torch.Tensor, value_C: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -21,13 +22,15 @@ class NeuronBank(nn.Module):
     """C slots for grown neurons, one row per neuron, kept in fp32 whatever the model computes in.
 
     An empty slot is an all-zero neuron: its output and its gradient are exactly zero, so it needs no mask.
-    A bank takes 4 C (2 D + 1) bytes (plain FFN with biases) or 12 C D bytes (gated FFN).
+    A bank takes 4 C (2 D + 1) bytes (plain FFN with biases) or 12 C D bytes (gated FFN without), and 9 C
+    bytes to know which slots are live since when.
 
     Attributes:
         up_CD: In-rows of the (ungated) in-projection.
         gate_CD: In-rows of the gate, or None where the FFN is plain.
-        bias_C: Biases of a plain FFN's in-projection, or None where it has none.
-        down_CD: Out-columns, one row per neuron.
+        bias_C: Biases of the in-projection, or None where it has none.
+        gate_bias_C: Biases of the gate, or None where it has none.
+        down_CD: Out-columns, one row per neuron; as long as the output, which is D but beside a linear layer.
         live_C: Which slots hold a neuron.
         birth_C: The optimizer step after which each neuron was born; 0 for empty slots.
 
@@ -39,7 +42,8 @@ class NeuronBank(nn.Module):
     up_CD: Float[nn.Parameter, "C D"]
     gate_CD: Float[nn.Parameter, "C D"] | None
     bias_C: Float[nn.Parameter, " C"] | None
-    down_CD: Float[nn.Parameter, "C D"]
+    gate_bias_C: Float[nn.Parameter, " C"] | None
+    down_CD: Float[nn.Parameter, "C E"]
     live_C: Bool[torch.Tensor, " C"]
     birth_C: Int[torch.Tensor, " C"]
 
@@ -54,11 +58,13 @@ class NeuronBank(nn.Module):
         self.up_CD = rows(capacity, width)
         self.register_parameter("gate_CD", None if views.gate is None else rows(capacity, width))
         self.register_parameter("bias_C", None if views.bias_F is None else rows(capacity))
-        self.down_CD = rows(capacity, width)
+        self.register_parameter("gate_bias_C", None if views.gate_bias_F is None else rows(capacity))
+        self.down_CD = rows(capacity, views.output_size)
         self.register_buffer("live_C", torch.zeros(capacity, dtype=torch.bool, device=device))
         self.register_buffer("birth_C", torch.zeros(capacity, dtype=torch.int64, device=device))
         self.num_slots_in_use = 0
         self.activation: Callable[[torch.Tensor], torch.Tensor] = views.activation
+        self.register_load_state_dict_post_hook(_recount_loaded)
 
     @property
     def capacity(self) -> int:
@@ -70,8 +76,17 @@ class NeuronBank(nn.Module):
         """Parameters of one neuron."""
         return sum(parameter[:1].numel() for parameter in self.parameters())
 
+    @property
+    def num_slots_computed(self) -> int:
+        """Slots that a pass goes through (U): those in use, or all of them where it is compiled.
+
+        A number in Python is a constant to the compiler, so a pass that follows the neurons would be compiled
+        anew whenever they have grown by 64. Empty slots add exactly nothing.
+        """
+        return self.capacity if torch.compiler.is_compiling() else self.num_slots_in_use
+
     def recount(self) -> None:
-        """Note how many slots have to be computed: all up to the last live one, rounded up to 64.
+        """Note how many slots are in use: all up to the last live one, rounded up to 64.
 
         Call it whenever `live_C` has changed. A number in Python spares every pass a look at the device.
         """
@@ -87,7 +102,7 @@ class NeuronBank(nn.Module):
         return (~self.live_C).nonzero().flatten().tolist()
 
     def hidden(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... U"]:
-        """Activity of the first U = `num_slots_in_use` slots: what the out-projection is applied to.
+        """Activity of the first U = `num_slots_computed` slots: what the out-projection is applied to.
 
         Args:
             x: Input of the FFN.
@@ -95,14 +110,15 @@ class NeuronBank(nn.Module):
         Returns:
             The activities, in the dtype of `x`.
         """
-        used = self.num_slots_in_use
+        used = self.num_slots_computed
         bias = None if self.bias_C is None else self.bias_C[:used].to(x.dtype)
         up = F.linear(x, self.up_CD[:used].to(x.dtype), bias)
         if self.gate_CD is None:
             return self.activation(up)
-        return self.activation(F.linear(x, self.gate_CD[:used].to(x.dtype))) * up
+        gate_bias = None if self.gate_bias_C is None else self.gate_bias_C[:used].to(x.dtype)
+        return self.activation(F.linear(x, self.gate_CD[:used].to(x.dtype), gate_bias)) * up
 
-    def forward(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
+    def forward(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... E"]:
         """Sum of the grown neurons.
 
         Args:
@@ -112,7 +128,7 @@ class NeuronBank(nn.Module):
             What the bank adds to the FFN's output.
         """
         hidden = self.hidden(x)
-        return F.linear(hidden, self.down_CD[: self.num_slots_in_use].to(hidden.dtype).T)
+        return F.linear(hidden, self.down_CD[: self.num_slots_computed].to(hidden.dtype).T)
 
     @torch.no_grad()
     def erase(self, slots: Sequence[int] | torch.Tensor) -> None:
@@ -125,6 +141,12 @@ class NeuronBank(nn.Module):
         for rows in (*self.parameters(), self.live_C, self.birth_C):
             rows.index_fill_(0, index, 0)
         self.recount()
+
+
+def _recount_loaded(bank: nn.Module, incompatible_keys: Any) -> None:
+    del incompatible_keys
+    assert isinstance(bank, NeuronBank)
+    bank.recount()
 
 
 class GrowableFFN(nn.Module):
@@ -184,7 +206,7 @@ class GrowableFFN(nn.Module):
             Its output. A dropout inside the core leaves the bank's part alone.
         """
         y: torch.Tensor = self.core(x)
-        return y if self.detached or not self.bank.num_slots_in_use else y + self.bank(x)
+        return y if self.detached or not self.bank.num_slots_computed else y + self.bank(x)
 
 
 def round_up_capacity(num_neurons: int) -> int:

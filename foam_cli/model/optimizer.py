@@ -143,6 +143,11 @@ class CoreOptimizer:
             for inner_group in group.inner.param_groups:
                 inner_group["lr"] = lr_of_birth(group.birth)
 
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Groups of all inner optimizers: `lr` written there counts. Those of bf16 hold other tensors."""
+        return [inner for group in self._groups for inner in group.inner.param_groups]
+
     @torch.no_grad()
     def step(self) -> None:
         """Update every parameter that has a gradient."""
@@ -278,6 +283,8 @@ def forget(touched: Sequence[Touched], neurons: NeuronAdamW, core: CoreOptimizer
     """
     for part in touched:
         neurons.reset(part.ffn.bank, part.slots)
+        if part.avoided_RD is not None:
+            neurons.confine(part.ffn.bank, part.slots, part.avoided_RD)
         if core is None:
             continue
         views = part.ffn.views

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import nn
 
 from foam_cli.core.errors import GrowthError
@@ -23,12 +24,14 @@ class Touched:
         slots: Slots of its bank that were written or erased.
         core: Pretrained neurons that were erased.
         divided: Pretrained neurons whose out-columns were rewritten, because newborns took a part of them.
+        avoided_RD: Directions that the in-rows in these slots must not learn, or None.
     """
 
     ffn: GrowableFFN
     slots: tuple[int, ...]
     core: tuple[int, ...]
     divided: tuple[int, ...] = ()
+    avoided_RD: Float[torch.Tensor, "R D"] | None = None
 
 
 def apply(model: nn.Module, plan: GrowthPlan, step: int) -> tuple[GrowthRecord, list[Touched]]:
@@ -73,7 +76,7 @@ def _bear(ffn: GrowableFFN, births: NeuronBirths, step: int) -> Touched:
     core = tuple(index for index in births.recycled if index < ffn.width)
     erased = [index - ffn.width for index in births.recycled if index >= ffn.width]
     divided = _rewrite_sources(ffn, births)
-    _erase_core(ffn, core)
+    erase_core(ffn, core)
     ffn.bank.erase(erased)
     slots = ffn.bank.free_slots()[: len(births.up_GD)]
     for rows, newborn in _rows(ffn, births):
@@ -82,7 +85,8 @@ def _bear(ffn: GrowableFFN, births: NeuronBirths, step: int) -> Touched:
     ffn.bank.live_C[slots] = True
     ffn.bank.birth_C[slots] = step
     ffn.bank.recount()
-    return Touched(ffn=ffn, slots=tuple(sorted({*slots, *erased})), core=core, divided=divided)
+    written = tuple(sorted({*slots, *erased}))
+    return Touched(ffn=ffn, slots=written, core=core, divided=divided, avoided_RD=births.avoided_RD)
 
 
 def _rewrite_sources(ffn: GrowableFFN, births: NeuronBirths) -> tuple[int, ...]:
@@ -95,7 +99,15 @@ def _rewrite_sources(ffn: GrowableFFN, births: NeuronBirths) -> tuple[int, ...]:
     return tuple(index for index in births.sources if index is not None and index < ffn.width)
 
 
-def _erase_core(ffn: GrowableFFN, neurons: tuple[int, ...]) -> None:
+@torch.no_grad()
+def erase_core(ffn: GrowableFFN, neurons: Sequence[int]) -> None:
+    """Set pretrained neurons to zero; again, where an optimizer moved them after they were recycled.
+
+    Args:
+        ffn: The FFN.
+        neurons: Their indices.
+    """
+
     def index(places: Sequence[int]) -> torch.Tensor:
         return torch.tensor(places, dtype=torch.int64, device=ffn.core_live_F.device)
 
@@ -110,6 +122,7 @@ def _rows(ffn: GrowableFFN, births: NeuronBirths) -> list[tuple[nn.Parameter | N
         (bank.up_CD, births.up_GD),
         (bank.gate_CD, births.gate_GD),
         (bank.bias_C, births.bias_G),
+        (bank.gate_bias_C, births.gate_bias_G),
         (bank.down_CD, births.down_GD),
     ]
 
@@ -139,7 +152,8 @@ def _check(births: NeuronBirths, ffns: list[GrowableFFN]) -> None:
             "lower growth.max_neurons_per_event or growth.max_events, or give the banks more capacity"
         )
     for rows, newborn in _rows(ffn, births):
-        if (rows is None) != (newborn is None):
+        may_be_zero = rows is not None and rows.ndim == 1
+        if (rows is None) != (newborn is None) and not (newborn is None and may_be_zero):
             raise GrowthError(
                 f"{where}: the plan's rows do not fit the FFN's layout ({type(ffn.core).__name__})"
             )
@@ -151,6 +165,19 @@ def _check(births: NeuronBirths, ffns: list[GrowableFFN]) -> None:
             )
         if not bool(newborn.isfinite().all()):
             raise GrowthError(f"{where}: the initializer made rows that are not finite")
+    _check_avoided(births, where)
+
+
+def _check_avoided(births: NeuronBirths, where: str) -> None:
+    if births.avoided_RD is None:
+        return
+    avoided_RD = births.avoided_RD.double()
+    overlaps_RR = avoided_RD @ avoided_RD.T - torch.eye(len(avoided_RD)).to(avoided_RD)
+    if avoided_RD.shape[1] != births.up_GD.shape[1] or not bool((overlaps_RR.abs() < 1e-3).all()):
+        raise GrowthError(
+            f"{where}: directions of shape {tuple(avoided_RD.shape)} to avoid are not orthonormal, or do not "
+            f"fit in-rows of {births.up_GD.shape[1]} weights"
+        )
 
 
 def _check_divided(births: NeuronBirths, alive: list[bool]) -> None:

@@ -171,6 +171,7 @@ def finish(foam, tmp_path):
 @pytest.mark.slow
 def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_path):
     plain = [one for one in small if not one.startswith("growth.")] + ["train.steps=4", "data.max_length=128"]
+    plain += ["data.old_path=text.txt"]  # some methods look at old data
     often = ["growth.trigger=schedule", "growth.trigger.every_steps=2"]
     for preset in config.groups()["growth"]:
         has = config.compose([f"growth={preset}"]).values["growth"]

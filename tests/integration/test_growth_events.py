@@ -56,11 +56,36 @@ def test_duplicate_gives_every_neuron_a_twin_and_trains_the_twins_alone(foam, ti
         assert not torch.equal(twins, from_base[f"{old}.up_proj.weight"])
 
 
-@pytest.mark.parametrize(("growth", "word"), [("v3", "every_nth_block"), ("block_schedule", "uniform")])
-def test_a_placement_of_the_wrong_kind_is_refused_with_the_reason(growth, word, foam, tiny_run):
+NEURON_PLACEMENTS, BLOCK_PLACEMENTS = (
+    ("expressivity", "top_pressure", "uniform"),
+    ("after_blocks", "every_nth_block", "least_important_blocks"),
+)
+
+
+@pytest.mark.parametrize(
+    ("growth", "words", "right"),
+    [("v3", BLOCK_PLACEMENTS, NEURON_PLACEMENTS), ("block_schedule", NEURON_PLACEMENTS, BLOCK_PLACEMENTS)],
+)
+def test_a_placement_of_the_wrong_kind_is_refused_with_the_right_ones(growth, words, right, foam, tiny_run):
     plain = [one for one in tiny_run if not one.startswith("growth.")]
-    said = foam("train", *plain, f"growth={growth}", f"growth.placement={word}")
-    assert said.code == 2 and "does not fit here" in said.err
+    for word in words:
+        said = foam("train", *plain, f"growth={growth}", f"growth.placement={word}")
+        assert said.code == 2 and "does not fit here" in said.err
+        assert f"growth.placement={' or '.join(right)}." in said.err
+
+
+@pytest.mark.parametrize("trigger", ["expressivity", "gradient_percentile"])
+def test_a_trigger_that_looks_at_neurons_does_not_fit_blocks(trigger, foam, tiny_run):
+    plain = [one for one in tiny_run if not one.startswith("growth.")]
+    said = foam("train", *plain, "growth=block_schedule", f"growth.trigger={trigger}")
+    assert said.code == 2 and "does not fit here: it looks at neurons" in said.err, said.err
+
+
+@pytest.mark.parametrize("rule", ["wanda", "dormant"])
+def test_recycling_before_anything_was_measured_is_refused(rule, foam, tiny_run):
+    plain = [one for one in tiny_run if not one.startswith("growth.")]
+    said = foam("train", *plain, "growth=duplicate", f"growth.recycling={rule}")
+    assert said.code == 2 and "Choose recycling=none" in said.err, said.err
 
 
 def test_a_block_growth_has_no_initializer(foam, tiny_run):
@@ -78,3 +103,11 @@ def test_plateau_without_validation_is_refused(foam, tiny_run):
 def test_once_with_pressure_is_refused(foam, tiny_run, growth):
     said = foam("train", *settings(tiny_run, f"growth={growth}", "growth.trigger=once"))
     assert said.code == 2 and "no pressure has been measured" in said.err
+
+
+def test_measuring_old_data_where_there_is_none_is_refused(foam, tiny_run):
+    without = [one for one in tiny_run if not one.startswith("replay.")]
+    said = foam("train", *without, "growth.initializer=nullspace", "replay=none")
+    assert said.code == 2 and "replay=none: choose replay=reservoir" in said.err, said.err
+    said = foam("train", *tiny_run, "growth.initializer=nullspace")
+    assert said.code == 2 and "name it in data.old_path" in said.err, said.err

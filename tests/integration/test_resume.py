@@ -83,6 +83,8 @@ VARIANTS: dict[str, list[str]] = {
     "split, frozen core": ["train=grown", "growth.initializer=split"],
     "split, bf16 weights": ["hardware.precision=bf16", "growth.initializer=split"],
     "gradmax": ["growth.initializer=gradmax"],
+    "tiny, bf16 weights": ["growth.initializer=tiny", "hardware.precision=bf16"],
+    "nullspace": ["growth.initializer=nullspace", "OLD"],
     "plateau": ["growth.trigger=plateau", "growth.trigger.patience=2", "growth.trigger.min_delta_nats=9"],
     "once": ["growth=block_schedule", "growth.trigger=once", "train=grown"],
 }
@@ -91,7 +93,8 @@ EVENTS = {"plateau": [6, 10], "once": [0]}
 
 
 def settings_of(variant: str, tiny_run: list[str]) -> list[str]:
-    extra = VARIANTS[variant]
+    data = next(one for one in tiny_run if one.startswith("data.path="))
+    extra = [one if one != "OLD" else data.replace("path", "old_path") for one in VARIANTS[variant]]
     only_neurons = ("growth.trigger.cooldown", "growth.max_neurons", "growth.track", "growth.maturation")
     if "growth.trigger=plateau" in extra:  # the first validation, at 2, sets the mark
         tiny_run = [s for s in tiny_run if "cooldown" not in s] + ["train.validate_every_steps=2"]

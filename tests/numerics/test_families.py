@@ -17,6 +17,8 @@ from foam_cli.export.facts import ExportFacts
 from foam_cli.export.huggingface import export_hf
 from foam_cli.growth.context import GrowthContext
 from foam_cli.growth.initializers.copy_noise import CopyNoise
+from foam_cli.growth.initializers.duplicate import Duplicate
+from foam_cli.growth.initializers.split import Split
 from foam_cli.growth.signals import PressureTracker
 from foam_cli.model.blocks import block_births, growth_detached, insert_block
 from foam_cli.model.neurons import growable_ffns, make_growable
@@ -45,6 +47,7 @@ def newborn(ffn, block, seed=0, silent=True):
         up_GD=rows(bank.up_CD),
         gate_GD=rows(bank.gate_CD),
         bias_G=rows(bank.bias_C),
+        gate_bias_G=rows(bank.gate_bias_C),
         down_GD=torch.zeros_like(down_GD) if silent else down_GD,
         sources=(None,) * 3,
     )
@@ -99,6 +102,19 @@ def test_growth_of_neurons_and_of_blocks_preserves_the_function(name, dtype, tol
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("rule", [Split(alpha=0.25), Duplicate()])
+def test_copies_are_like_their_sources_in_every_family(name, rule):
+    model = tiny_family(name, torch.float64)
+    before = model(tokens()).logits.detach()
+    context = GrowthContext(
+        step=0, seed=0, ffns=make_growable(model, 3), signals=(), validation_losses=(), block_births=()
+    )
+    births = tuple(rule.bear(context, block, (3, 40, 7), 1) for block in range(len(context.ffns)))
+    apply(model, GrowthPlan(event=1, step=0, reason="test", neurons=births), 0)
+    assert (model(tokens()).logits - before).abs().max() <= 1e-5  # banks are fp32
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_detached_growth_of_a_frozen_core_is_the_base_bit_for_bit(name):
     base = tiny_family(name).requires_grad_(False)
     model = tiny_family(name).requires_grad_(False)
@@ -122,7 +138,8 @@ def test_a_grown_neuron_adds_what_its_formula_says(name):
     x, y = block_input[0]
     born, act = newborn(ffn, 1, 1, silent=False), ffn.views.activation
     pre = x @ born.up_GD.T + (0 if born.bias_G is None else born.bias_G)
-    h = act(pre) if born.gate_GD is None else act(x @ born.gate_GD.T) * pre
+    gate_bias = 0 if born.gate_bias_G is None else born.gate_bias_G
+    h = act(pre) if born.gate_GD is None else act(x @ born.gate_GD.T + gate_bias) * pre
     torch.testing.assert_close(y - ffn.core(x), h @ born.down_GD, atol=1e-5, rtol=1e-4)
 
 

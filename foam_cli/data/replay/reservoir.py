@@ -33,6 +33,17 @@ class Reservoir:
         if self.max_examples < 1:
             raise ValueError(f"replay.max_examples={self.max_examples}: must be at least 1.")
 
+    def count(self, num_new: int) -> int:
+        """How many old examples make up the ratio of a batch, beside so many new ones.
+
+        Args:
+            num_new: New examples.
+
+        Returns:
+            At least 1.
+        """
+        return max(1, round(num_new * self.ratio / (1 - self.ratio)))
+
     def initial_state(self) -> dict[str, Any]:
         """An empty reservoir.
 

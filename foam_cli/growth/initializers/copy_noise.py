@@ -19,7 +19,7 @@ class CopyNoise:
     """In-rows are the source's plus noise, made orthogonal to the rows most like it; the out-column is zero.
 
     The zero out-column preserves the function exactly, and is the first thing to learn. Rows keep the norm of
-    their source. The bias, where there is one, is the source's.
+    their source. Biases, where there are any, are the source's.
 
     Attributes:
         noise_frac: Norm of the noise, as a fraction of the source row's norm.
@@ -53,6 +53,7 @@ class CopyNoise:
             The births.
         """
         rows = neuron_rows(context.ffns[block])
+        bias_N, gate_bias_N = rows.bias_N, rows.gate_bias_N
         names = {"up": rows.up_ND, "gate": rows.gate_ND}
         made = {
             name: None
@@ -66,8 +67,9 @@ class CopyNoise:
             block=block,
             up_GD=up_GD,
             gate_GD=made["gate"],
-            bias_G=None if rows.bias_N is None else rows.bias_N[list(sources)],
-            down_GD=torch.zeros_like(up_GD),
+            bias_G=None if bias_N is None else bias_N[list(sources)],
+            gate_bias_G=None if gate_bias_N is None else gate_bias_N[list(sources)],
+            down_GD=up_GD.new_zeros(len(up_GD), context.ffns[block].bank.down_CD.shape[1]),
             sources=sources,
         )
 

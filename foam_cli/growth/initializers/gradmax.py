@@ -25,9 +25,10 @@ class GradMax:
 
     - plain FFN: in-rows and bias are zero, the out-columns c u_i with u_i the leading left singular vectors
       of M = Σ g xᵀ. Then ‖∇W_new‖² = φ'(0)² c² Σ σ_i², the largest that G orthogonal out-columns can have.
-    - gated FFN: the gate is a copy of a pretrained gate w, w_up is zero, and the out-column is c u with u the
-      leading left singular vector of M_w = Σ φ(w·x) g xᵀ. Then ‖∇w_up‖ = c σ₁(M_w). Of the candidates for w
-      the one of largest σ₁ / ‖φ(w·x)‖ is taken; what its u explains is taken out of g for the next neuron.
+    - gated FFN: the gate is a copy of a pretrained gate w (with its bias), w_up is zero, the out-column is
+      c u with u the leading left singular vector of M_w = Σ φ(w·x) g xᵀ. Then ‖∇w_up‖ = c σ₁(M_w). Of the
+      candidates for w the one of largest σ₁ / ‖φ(w·x)‖ is taken; what its u explains is taken out of g for
+      the next neuron.
       All products are of tokens with directions; M_w is never formed.
 
     Directions that no gradient points in bear no neurons, so fewer may be born than were asked for.
@@ -73,12 +74,13 @@ class GradMax:
             candidates = sorted(draw.sample(live, min(self.num_candidates, len(live))))
             directions_GD, gates = _gated(ffn, sample, candidates, len(sources))
         down_GD = (size * directions_GD).float()
-        gate_ND = neuron_rows(ffn).gate_ND
+        rows = neuron_rows(ffn)
         return NeuronBirths(
             block=block,
             up_GD=torch.zeros_like(down_GD),
-            gate_GD=None if gate_ND is None else gate_ND[list(gates)],
+            gate_GD=None if rows.gate_ND is None else rows.gate_ND[list(gates)],
             bias_G=None if ffn.bank.bias_C is None else torch.zeros_like(down_GD[:, 0]),
+            gate_bias_G=None if rows.gate_bias_N is None else rows.gate_bias_N[list(gates)],
             down_GD=down_GD,
             sources=gates or (None,) * len(down_GD),
         )
@@ -103,9 +105,12 @@ def _gated(
     ffn: GrowableFFN, sample: FFNSample, candidates: list[int], num: int
 ) -> tuple[Float[torch.Tensor, "G D"], tuple[int, ...]]:
     x_TD, g_TD = sample.x_TD, sample.g_TD
-    gate_FD = ffn.views.gate_FD
+    gate_FD, bias_F = ffn.views.gate_FD, ffn.views.gate_bias_F
     assert gate_FD is not None
-    activity_KT = ffn.bank.activation(gate_FD[candidates].to(x_TD.dtype) @ x_TD.T)
+    gated_KT = gate_FD[candidates].to(x_TD) @ x_TD.T
+    activity_KT = ffn.bank.activation(
+        gated_KT if bias_F is None else gated_KT + bias_F[candidates, None].to(x_TD)
+    )
     size_K = activity_KT.norm(dim=1).clamp(min=_TINY)
     v_KD = None
     directions: list[torch.Tensor] = []

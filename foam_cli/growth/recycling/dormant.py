@@ -1,6 +1,7 @@
 """Recycle neurons that are hardly ever active."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,6 +22,8 @@ class Dormant:
         arXiv 2302.12902, algorithm 1.
     Differs: h is the gated product; the newborn takes a slot of the bank instead of the dead neuron's place.
     """
+
+    reads_activity: ClassVar[bool] = True
 
     threshold: float
     max_move_frac: float

@@ -1,6 +1,7 @@
 """Recycle the neurons that matter least to the output."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,6 +22,8 @@ class Wanda:
         arXiv 2306.11695, equation 1.
     Differs: whole neurons are scored, by the gated product and their out-column.
     """
+
+    reads_activity: ClassVar[bool] = True
 
     dormant_threshold: float
     max_move_frac: float

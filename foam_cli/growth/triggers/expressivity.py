@@ -1,7 +1,7 @@
 """Grow when the FFNs can no longer follow the gradient, and new neurons could."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -27,6 +27,8 @@ class Expressivity:
         arXiv 2307.04526 (when to grow: a relative and an absolute threshold).
     Differs: measured at intervals instead of at every step, over the out-projection of whole FFNs.
     """
+
+    reads_neurons: ClassVar[bool] = True
 
     every_steps: int
     min_ratio: float

@@ -1,7 +1,7 @@
 """Grow where the gradient presses hardest, as often as a cooldown allows."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -22,6 +22,8 @@ class GradientPercentile:
 
     Source: the growth rule of Neural Foam; pressure ← 0.9 pressure + 0.1 ‖∇w‖ is kept by `PressureTracker`.
     """
+
+    reads_neurons: ClassVar[bool] = True
 
     percentile: float
     cooldown_steps: int

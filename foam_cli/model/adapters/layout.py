@@ -115,9 +115,15 @@ class FFNViews:
 
     @property
     def bias_F(self) -> Float[torch.Tensor, " F"] | None:
-        """Biases of a plain FFN's in-projection; None where it has none, and where the FFN is gated."""
+        """Biases of the in-projection; None where it has none."""
         bias = getattr(self.up, "bias", None)
-        return None if bias is None or self.gate is not None else bias.detach()
+        return None if bias is None else self._in_rows(bias.detach(), of_gate=False)
+
+    @property
+    def gate_bias_F(self) -> Float[torch.Tensor, " F"] | None:
+        """Biases of the gate; None where it has none, and where the FFN is plain."""
+        bias = getattr(self.gate, "bias", None)
+        return None if bias is None else self._in_rows(bias.detach(), of_gate=True)
 
     @property
     def width(self) -> int:
@@ -128,6 +134,11 @@ class FFNViews:
     def hidden_size(self) -> int:
         """Size of the residual stream (D)."""
         return self.up_FD.shape[1]
+
+    @property
+    def output_size(self) -> int:
+        """Length of an out-column (D as well, but beside a single linear layer)."""
+        return self.down_FD.shape[1]
 
     def output(self, x: Float[torch.Tensor, "*B D"]) -> Float[torch.Tensor, "*B D"]:
         """Compute the FFN as its layout says that it is computed.
@@ -192,7 +203,7 @@ class FFNViews:
         return [self._in_rows(grad, of_gate=of_gate) for grad, of_gate in gradients if grad is not None]
 
     def _in_rows(self, weight: torch.Tensor, *, of_gate: bool) -> torch.Tensor:
-        rows = weight.T if self.layout.transposed else weight
+        rows = weight.T if self.layout.transposed and weight.ndim > 1 else weight
         if not self.layout.is_fused:
             return rows
         return rows.chunk(2)[0 if of_gate else 1]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from foam_cli.config import compose, from_yaml, groups, normalise, resolve_environment, to_yaml
+from foam_cli.config import compose, conf_dir, from_yaml, groups, normalise, resolve_environment, to_yaml
 from foam_cli.core.errors import ConfigError
 
 
@@ -126,3 +126,15 @@ def test_composing_leaves_the_environment_resolver_as_it_was(monkeypatch):
 def test_an_unset_variable_is_named():
     with pytest.raises(ConfigError, match="FOAM_TEST_UNSET"):
         resolve_environment({"a": "${oc.env:FOAM_TEST_UNSET}"})
+
+
+def test_an_application_that_uses_hydra_itself_keeps_it():
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+        theirs = GlobalHydra.instance().hydra
+        compose(["growth=none"])
+        assert GlobalHydra.instance().hydra is theirs is not None
+    compose([])
+    assert not GlobalHydra.instance().is_initialized()

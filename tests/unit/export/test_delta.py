@@ -51,7 +51,13 @@ def grown(name="llama", seed=5, num=3, blocks=(0,), dtype=torch.float32):
     for index, ffn in enumerate(growable_ffns(model)):
         rows = [
             None if like is None else 0.3 * torch.randn(num, *like.shape[1:], generator=generator)
-            for like in (ffn.bank.up_CD, ffn.bank.gate_CD, ffn.bank.bias_C, ffn.bank.down_CD)
+            for like in (
+                ffn.bank.up_CD,
+                ffn.bank.gate_CD,
+                ffn.bank.bias_C,
+                ffn.bank.gate_bias_C,
+                ffn.bank.down_CD,
+            )
         ]
         births.append(
             NeuronBirths(
@@ -59,7 +65,8 @@ def grown(name="llama", seed=5, num=3, blocks=(0,), dtype=torch.float32):
                 up_GD=rows[0],
                 gate_GD=rows[1],
                 bias_G=rows[2],
-                down_GD=rows[3],
+                gate_bias_G=rows[3],
+                down_GD=rows[4],
                 sources=(None,) * num,
             )
         )

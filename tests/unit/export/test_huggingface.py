@@ -150,9 +150,7 @@ def test_neurons_in_use_and_nothing_else_are_written(kind: str, tokenizer: Any, 
         assert alive_W.tolist() == [True] * in_use + [False] * (192 - in_use)
     per_neuron = {"qwen2": 3 * 24, "llama": 3 * 24 + 2, "gpt2": 2 * 24 + 1}[kind]
     padding = sum(192 - in_use for in_use in IN_USE) * per_neuron
-    # Gated in-projections with biases: a bank has none, a merged neuron has a place for each.
-    biases = 2 * sum(map(len, LIVE)) if kind == "llama" else 0
-    assert report.num_parameters == num_parameters_in_use(model) + padding + biases
+    assert report.num_parameters == num_parameters_in_use(model) + padding
 
 
 @pytest.mark.parametrize("kind", MODELS)

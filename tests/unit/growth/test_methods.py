@@ -13,9 +13,11 @@ from foam_cli.growth.activity import dormancy, output_moves
 from foam_cli.growth.context import GrowthContext, NeuronSignals
 from foam_cli.growth.initializers.copy_noise import CopyNoise
 from foam_cli.growth.initializers.gradmax import GradMax
+from foam_cli.growth.initializers.nullspace import Nullspace
 from foam_cli.growth.initializers.paired import Paired
 from foam_cli.growth.initializers.random import Random
 from foam_cli.growth.initializers.split import Split
+from foam_cli.growth.initializers.tiny import Tiny
 from foam_cli.growth.maturation.freeze import Freeze
 from foam_cli.growth.maturation.young_multiplier import YoungMultiplier
 from foam_cli.growth.placements.after_blocks import AfterBlocks
@@ -321,6 +323,10 @@ def test_a_copied_neighbour_does_not_break_the_basis(tiny_model):
         lambda: Paired(in_std=0.0, out_std=1.0),
         lambda: Split(alpha=0.5),
         lambda: GradMax(column_frac=0.0, num_candidates=1),
+        lambda: Tiny(damping_frac=0.0, num_amplitudes=1),
+        lambda: Tiny(damping_frac=0.1, num_amplitudes=0),
+        lambda: Nullspace(std=0.0, unheld_frac=0.1),
+        lambda: Nullspace(std=0.1, unheld_frac=1.0),
         lambda: YoungMultiplier(mature_steps=-1, multiplier=2.0, protected=True),
         lambda: CopyNoise(noise_frac=-1.0, num_neighbours=1),
     ],

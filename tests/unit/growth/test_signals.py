@@ -33,6 +33,35 @@ def tracker_of(ffns, every=1):
     return PressureTracker(ffns, every_steps=every, pressure_decay=0.9, activity_decay=0.99)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_gradients_may_be_gone_at_the_end_where_that_was_said(frozen, tiny_model, tokens_BT):
+    model, ffns = grown("qwen2", tiny_model)
+    if frozen:
+        for ffn in ffns:
+            ffn.core.requires_grad_(False)
+    usual, early = tracker_of(ffns), tracker_of(ffns)
+    with usual.watch(0):
+        early.begin(keeps_gradients=False)
+        for part in tokens_BT.split(2):  # two passes whose gradients are added up
+            loss_of(model, part).backward()
+        assert early.is_watching
+    model.zero_grad(set_to_none=False)
+    early.end()
+    assert not early.is_watching and not any(module._forward_pre_hooks for module in model.modules())
+    for mine, expected in zip(early.signals, usual.signals, strict=True):
+        assert mine.pressure_N.any() and torch.equal(mine.pressure_N, expected.pressure_N)
+        assert torch.equal(mine.mean_abs_N, expected.mean_abs_N)
+
+
+def test_a_discarded_step_leaves_no_trace(tiny_model, tokens_BT):
+    model, ffns = grown("qwen2", tiny_model)
+    tracker = tracker_of(ffns)
+    with pytest.raises(RuntimeError, match="stop"), tracker.watch(0):
+        loss_of(model, tokens_BT).backward()
+        raise RuntimeError("stop")
+    assert not any(signals.num_samples or signals.pressure_N.any() for signals in tracker.signals)
+
+
 def loss_of(model, tokens_BT):
     return model(tokens_BT, labels=tokens_BT, use_cache=False).loss
 

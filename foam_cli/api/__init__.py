@@ -1,0 +1,1 @@
+"""The Python interface: growth inside training loops that are not foam's."""

@@ -1,0 +1,52 @@
+"""A compiled run: it is compiled, its neurons are measured, and growth compiles nothing anew."""
+
+from functools import partial
+from pathlib import Path
+
+import jaxtyping
+import pytest
+import torch
+
+from foam_cli.core.files import read_jsonl
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch):
+    """What is compiled; checks of shapes, which only tests have, cannot be."""
+    compiled = []
+
+    def backend(graph, inputs):
+        compiled.append(graph)
+        return graph.forward
+
+    jaxtyping.config.update("jaxtyping_disable", True)
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    torch.compiler.reset()
+    yield compiled
+    torch.compiler.reset()
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of torch's own, while it compiles
+def test_a_compiled_run_grows_as_the_eager_one_does(graphs, foam, tiny_run, tmp_path: Path):
+    short = ["train.steps=9", "growth.trigger.cooldown_steps=3", "train.validate_every_steps=null"]
+    num_graphs, losses, born = {}, {}, {}
+    for name, more in {
+        "eager": [],
+        "compiled": ["hardware.compile=true"],
+        "never growing": ["hardware.compile=true", "growth.trigger.cooldown_steps=9"],
+    }.items():
+        graphs.clear()
+        torch.compiler.reset()
+        said = foam("train", *tiny_run, *short, *more, f"output_dir={tmp_path / name}")
+        assert said.code == 0, said.err
+        num_graphs[name] = len(graphs)
+        folder = next((tmp_path / name).glob("*/*/*/config.yaml")).parent
+        losses[name] = [row["loss"] for row in read_jsonl(folder / "metrics.jsonl") if "loss" in row]
+        born[name] = [event["born"] for event in read_jsonl(folder / "growth.jsonl")]
+    assert num_graphs["eager"] == 0 < num_graphs["never growing"] == num_graphs["compiled"]
+    # v3 bears nothing where nothing presses: the same births show that the neurons were measured alike.
+    assert born["compiled"] == born["eager"] and len(born["eager"]) == 2
+    assert not any(born["never growing"])
+    assert losses["compiled"] == pytest.approx(losses["eager"], rel=1e-4)
