@@ -88,6 +88,7 @@ VARIANTS: dict[str, list[str]] = {
     "plateau": ["growth.trigger=plateau", "growth.trigger.patience=2", "growth.trigger.min_delta_nats=9"],
     "once": ["growth=block_schedule", "growth.trigger=once", "train=grown"],
 }
+QUICK = ("v3", "blocks")
 #: Events before the run is killed; elsewhere there is one before and one behind the last checkpoint.
 EVENTS = {"plateau": [6, 10], "once": [0]}
 
@@ -103,16 +104,17 @@ def settings_of(variant: str, tiny_run: list[str]) -> list[str]:
     return [*tiny_run, *extra]
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("step", [13])
+@pytest.mark.parametrize(
+    "variant", [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in VARIANTS]
+)
 def test_killed_and_resumed_equals_never_killed(
-    variant: str, step: int, tiny_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    variant: str, tiny_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(variant, tiny_run)
     whole = start([*settings, f"output_dir={tmp_path / 'whole'}"])
     broken = [*settings, f"output_dir={tmp_path / 'broken'}"]
     with monkeypatch.context() as patch:
-        kill_at(step, patch)
+        kill_at(13, patch)
         with pytest.raises(Killed):
             start(broken)
     folder = folder_of(broken[-1:])

@@ -10,6 +10,8 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from foam_cli import GrowableModel
 from foam_cli.model.neurons import growable_ffns
 
+pytestmark = pytest.mark.slow  # loads and runs the Trainer
+
 STEPS, COOLDOWN = 12, 4
 
 

@@ -101,6 +101,7 @@ def test_growth_of_neurons_and_of_blocks_preserves_the_function(name, dtype, tol
     assert (model(tokens()).logits - before).abs().max() <= tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("rule", [Split(alpha=0.25), Duplicate()])
 def test_copies_are_like_their_sources_in_every_family(name, rule):

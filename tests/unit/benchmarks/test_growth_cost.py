@@ -6,6 +6,8 @@ import jaxtyping
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow  # whole small benchmarks
+
 
 def rows_of(load, tmp_path: Path, *parts: str) -> dict[str, list[dict]]:
     path = load("growth_cost").main(["--quick", "--parts", *parts, "--out", str(tmp_path)])

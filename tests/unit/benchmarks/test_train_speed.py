@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow  # whole small benchmarks
+
 TINY = [
     "--models",
     "nano",

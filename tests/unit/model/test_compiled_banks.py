@@ -8,6 +8,8 @@ from tiny_families import tiny_family
 from foam_cli.model.heads import direct_head, logits_at
 from foam_cli.model.neurons import make_growable
 
+pytestmark = pytest.mark.slow  # compiles
+
 
 def bear(ffn, num: int) -> None:
     bank = ffn.bank

@@ -218,6 +218,7 @@ def test_a_cut_off_last_line_loses_only_itself(run_dir: Path, write: Write):
     assert [event.step for event in read_run(run_dir).growth] == [20, 40]
 
 
+@pytest.mark.slow
 def test_a_long_run_stays_small_and_quick_and_needs_no_torch(run_dir: Path, write: Write):
     blocks, events = 32, 300
     write(run_dir / "metrics.jsonl", [{"step": step, "loss": 1 + 1 / step} for step in range(1, 20_001)])
