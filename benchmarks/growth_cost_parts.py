@@ -55,6 +55,8 @@ def events(case: Case, args: argparse.Namespace) -> list[Row]:
     every = max(1, args.steps // 4)
     growing = ("growth=v3", "growth.trigger=schedule", f"growth.trigger.every_steps={every}")
     names = sorted(path.stem for path in (conf_dir() / "growth" / "initializer").glob("*.yaml"))
+    # with replay, because some look at old data; the data itself is the case's
+    growing = (*growing, "replay=reservoir")
     contenders = [Contender(name=name, overrides=(*growing, f"growth.initializer={name}")) for name in names]
     rows: list[Row] = []
     for name, ran in run_in_turn(case, contenders, args.rounds).items():
