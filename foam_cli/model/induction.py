@@ -22,7 +22,7 @@ LOOK_BACK = (0, 1, 2, 3)
 MATCHES = ((0, 1, 0), (1, 2, 0), (0, 2, 0), (2, 0, 2), (2, 0, 3))
 UNSUITABLE = (
     "model.init=induction: this model's attention has no rotary positions, or no q_proj and k_proj with "
-    "biases and as many key heads as query heads, or is narrower than five of its heads. "
+    "biases and as many key heads as query heads, or fewer than five heads or a width of less than five. "
     "Use model.init=random."
 )
 
@@ -49,7 +49,10 @@ def make_induction_heads(model: nn.Module) -> None:
     attentions = [_Attention.of(module) for module in model.modules() if hasattr(module, "q_proj")]
     angles_P = next((module.inv_freq for module in model.modules() if hasattr(module, "inv_freq")), None)
     first = attentions[0] if attentions else None
-    if first is None or not isinstance(angles_P, torch.Tensor) or 5 * first.size > first.queries.in_features:
+    if first is None or not isinstance(angles_P, torch.Tensor):
+        raise ModelError(UNSUITABLE)
+    room = min(first.queries.in_features, first.queries.out_features) // first.size
+    if room < max(1 + len(LOOK_BACK), len(MATCHES)):
         raise ModelError(UNSUITABLE)
     rows = torch.linalg.qr(torch.randn(first.queries.in_features, first.queries.in_features)).Q
     embedding_HD, *notes = rows[: (1 + len(LOOK_BACK)) * first.size].split(first.size)

@@ -6,11 +6,11 @@ from foam_cli.core.errors import ModelError
 from foam_cli.model.induction import make_induction_heads
 
 
-def qwen(num_key_value_heads: int = 6, hidden_size: int = 192) -> Qwen2ForCausalLM:
+def qwen(num_key_value_heads: int = 6, num_heads: int = 6) -> Qwen2ForCausalLM:
     torch.manual_seed(0)
     return Qwen2ForCausalLM(
         Qwen2Config(
-            hidden_size=hidden_size, intermediate_size=64, num_hidden_layers=3, num_attention_heads=6,
+            hidden_size=192, intermediate_size=64, num_hidden_layers=3, num_attention_heads=num_heads,
             num_key_value_heads=num_key_value_heads, vocab_size=500, initializer_range=0.05,
             attn_implementation="eager",
         )
@@ -68,9 +68,10 @@ def test_heads_without_a_purpose_and_all_else_stay_as_they_were():
     "model",
     [
         qwen(num_key_value_heads=2),
+        qwen(num_key_value_heads=3, num_heads=3),
         GPT2LMHeadModel(GPT2Config(n_embd=16, n_layer=1, n_head=2, vocab_size=32)),
     ],
-    ids=["shared keys", "fused attention"],
+    ids=["shared keys", "few heads", "fused attention"],
 )
 def test_other_attention_is_refused(model: torch.nn.Module):
     with pytest.raises(ModelError, match=r"model\.init=random"):
