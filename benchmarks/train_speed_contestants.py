@@ -68,6 +68,7 @@ def train_with_foam(
         What the loop left.
     """
     machine.set_up(s.hardware, SEED)
+    machine.suit(model, s.hardware)
     # Methods that look at old data look at the examples themselves: it costs the same.
     data = replace(case.data, stream=case.stream(), old=case.data.train)
     width = model.config.get_text_config().intermediate_size

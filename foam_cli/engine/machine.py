@@ -10,10 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from foam_cli.core.errors import ConfigError
 from foam_cli.core.seeds import derive_seed
 from foam_cli.core.settings import HardwareSettings
+from foam_cli.model.attention import attend_in_fp32
 
 _GIB = 2**30
 
@@ -73,6 +75,17 @@ def set_up(settings: HardwareSettings, seed: int) -> None:
     torch.manual_seed(derive_seed(seed, "dropout"))
     if settings.device == "cuda":
         torch.set_float32_matmul_precision("high")
+
+
+def suit(model: PreTrainedModel, settings: HardwareSettings) -> None:
+    """Make a model compute what it computes in the way that is fast here.
+
+    Args:
+        model: The model, changed in place.
+        settings: The hardware profile.
+    """
+    if (settings.device, settings.precision) == ("cpu", "bf16_autocast"):
+        attend_in_fp32(model)
 
 
 def autocast(settings: HardwareSettings) -> AbstractContextManager[Any]:

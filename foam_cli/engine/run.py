@@ -24,7 +24,6 @@ from foam_cli.engine.state import RunState
 from foam_cli.engine.stopping import stop_requests
 from foam_cli.evaluation.subject import Subject
 from foam_cli.export.facts import ExportFacts
-from foam_cli.model.attention import attend_in_fp32
 from foam_cli.model.heads import direct_head, logits_at
 from foam_cli.model.loading import BaseModel, load_base, weights_dtype
 from foam_cli.model.neurons import growable_ffns, make_growable, num_parameters_in_use
@@ -200,8 +199,7 @@ class Run:
         self.display.say(f"loading {s.model.path}", style="dim")
         dtype = weights_dtype(s.hardware.precision)
         self.base = load_base(s.model, dtype=dtype, device=s.hardware.device, seed=s.seed)
-        if (s.hardware.device, s.hardware.precision) == ("cpu", "bf16_autocast"):
-            attend_in_fp32(self.base.model)
+        machine.suit(self.base.model, s.hardware)
         self.base_parameters = num_parameters_in_use(self.base.model)
         self.display.say("preparing data", style="dim")
         source: Source = s.data

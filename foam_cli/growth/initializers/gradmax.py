@@ -15,6 +15,8 @@ from foam_cli.model.neurons import GrowableFFN
 
 _TINY = 1e-12
 _NO_SIGNAL = 1e-6
+#: Candidates that are looked at anew together.
+_LOOK = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,19 +113,49 @@ def _gated(
     activity_KT = ffn.bank.activation(
         gated_KT if bias_F is None else gated_KT + bias_F[candidates, None].to(x_TD)
     )
-    size_K = activity_KT.norm(dim=1).clamp(min=_TINY)
-    v_KD = None
+    ranking = _Ranking(activity_KT, g_TD, x_TD)
     directions: list[torch.Tensor] = []
     gates: list[int] = []
     first = 0.0
     for _ in range(min(num, x_TD.shape[1])):
-        sigma_K, v_KD = leading(activity_KT, g_TD, x_TD, v_KD)
-        best = int((sigma_K / size_K).argmax())
-        sigma, u_D = sharpened(activity_KT[best], g_TD, x_TD, v_KD[best])
+        best = ranking.best(g_TD, x_TD)
+        sigma, u_D = sharpened(activity_KT[best], g_TD, x_TD, ranking.v_KD[best])
         first = first or float(sigma)
         if float(sigma) <= _NO_SIGNAL * first:
             break
         directions.append(u_D)
         gates.append(candidates[best])
         g_TD = g_TD - (g_TD @ u_D)[:, None] * u_D
+        ranking.known_K.fill_(False)
     return torch.stack(directions) if directions else x_TD[:0], tuple(gates)
+
+
+class _Ranking:
+    """Candidates by σ₁ / ‖φ(w·x)‖, while g loses one direction after the other.
+
+    No score rises by that, so an old score is an upper bound, and only those on top are looked at anew.
+
+    Source: M. Minoux, "Accelerated greedy algorithms for maximizing submodular set functions", 1978.
+    """
+
+    def __init__(
+        self,
+        activity_KT: Float[torch.Tensor, "K T"],
+        g_TD: Float[torch.Tensor, "T D"],
+        x_TD: Float[torch.Tensor, "T D"],
+    ):
+        self._activity_KT = activity_KT
+        self._size_K = activity_KT.norm(dim=1).clamp(min=_TINY)
+        sigma_K, self.v_KD = leading(activity_KT, g_TD, x_TD, None)
+        self._score_K = sigma_K / self._size_K
+        self.known_K = torch.ones_like(self._score_K, dtype=torch.bool)
+
+    def best(self, g_TD: Float[torch.Tensor, "T D"], x_TD: Float[torch.Tensor, "T D"]) -> int:
+        """The candidate of the largest score for this g."""
+        while not self.known_K[best := int(self._score_K.argmax())]:
+            unknown_K = self._score_K.masked_fill(self.known_K, -1.0)
+            look_k = unknown_K.topk(min(_LOOK, int((~self.known_K).sum()))).indices
+            sigma_k, self.v_KD[look_k] = leading(self._activity_KT[look_k], g_TD, x_TD, self.v_KD[look_k])
+            self._score_K[look_k] = sigma_k / self._size_K[look_k]
+            self.known_K[look_k] = True
+        return best
