@@ -55,7 +55,7 @@ def compare(before: TaskResult, after: TaskResult, seed: int) -> Comparison:
     """
     if before.task != after.task:
         raise DataError(f"cannot compare {before.task} with {after.task}; both must be the same task")
-    old, new = _hits(before), _hits(after)
+    old, new = hits(before), hits(after)
     shared = [key for key in old if key in new]
     if not shared:
         raise DataError(f"{before.task}: the two results share no right-or-wrong item, so nothing is paired")
@@ -76,11 +76,19 @@ def compare(before: TaskResult, after: TaskResult, seed: int) -> Comparison:
     )
 
 
-def _hits(result: TaskResult) -> dict[str, bool]:
+def hits(result: TaskResult) -> dict[str, bool]:
+    """Which items were answered right, of those that count towards a task's main score.
+
+    Args:
+        result: What the task found.
+
+    Returns:
+        Item to right or wrong; empty where items are not right or wrong.
+    """
     return {
         str(item["id"]): item["correct"]
         for item in result.items
-        if item["correct"] is not None and item.get("in_primary", True)
+        if item.get("correct") is not None and item.get("in_primary", True)
     }
 
 
