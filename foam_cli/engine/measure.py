@@ -10,7 +10,7 @@ from foam_cli.core.errors import DataError
 from foam_cli.core.growth import NeuronBirths
 from foam_cli.growth.context import FFNSample, Pool
 from foam_cli.growth.newborn import newborn_output
-from foam_cli.growth.samples import sample_ffns
+from foam_cli.growth.samples import sample_ffns, sample_inputs
 from foam_cli.model.blocks import block_skipped
 from foam_cli.model.neurons import GrowableFFN, growable_ffns
 from foam_cli.model.probe import evaluating
@@ -51,7 +51,7 @@ class Measurements:
         return self._samples[pool]
 
     def input_moments(self, pool: Pool) -> tuple[torch.Tensor, ...]:
-        """Measure E[x xᵀ] of every growable FFN's input, over tokens that the loss depends on.
+        """Measure E[x xᵀ] of every growable FFN's input, over tokens that the loss looks at.
 
         Args:
             pool: Which data.
@@ -62,13 +62,15 @@ class Measurements:
         if pool not in self._moments:
             ffns = growable_ffns(self._model)
             sums = [torch.zeros(ffn.views.hidden_size, ffn.views.hidden_size).double() for ffn in ffns]
-            num_tokens = [0 for _ in ffns]
+            num_tokens = 0
             with evaluating(self._model):
                 for loss_of in self._more_losses(pool):
-                    for block, sample in enumerate(sample_ffns(ffns, [loss_of])):
-                        sums[block] += (sample.x_TD.double().T @ sample.x_TD.double()).cpu()
-                        num_tokens[block] += len(sample.x_TD)
-            self._moments[pool] = tuple(s / max(1, n) for s, n in zip(sums, num_tokens, strict=True))
+                    inputs = sample_inputs(ffns, loss_of)
+                    num_tokens += len(inputs[0])
+                    for block, x_TD in enumerate(inputs):
+                        wide_TD = x_TD.to(torch.promote_types(x_TD.dtype, torch.float32))
+                        sums[block] += (wide_TD.T @ wide_TD).cpu()
+            self._moments[pool] = tuple(s / max(1, num_tokens) for s in sums)
         return self._moments[pool]
 
     @torch.no_grad()

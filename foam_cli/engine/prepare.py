@@ -23,7 +23,7 @@ PROBE_POSITIONS = 256
 #: Growth methods that want gradients see at most so many tokens, which bounds the memory of what is kept.
 MEASURE_TOKENS = 4096
 #: Second moments of what the FFNs see are taken over so many; they are summed up, not kept.
-MOMENT_TOKENS = 16_384
+MOMENT_TOKENS = 8192
 
 
 @runtime_checkable

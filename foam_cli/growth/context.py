@@ -61,7 +61,7 @@ class Measure(Protocol):
         ...
 
     def input_moments(self, pool: Pool) -> Sequence[Float[torch.Tensor, "D D"]]:
-        """E[x xᵀ] of every growable FFN's input, over more tokens than a sample keeps: some passes."""
+        """E[x xᵀ] of every growable FFN's input, over more tokens than a sample keeps: forward passes."""
         ...
 
     def loss_with(self, births: Sequence[NeuronBirths]) -> float:

@@ -38,6 +38,23 @@ def sample_ffns(
     )
 
 
+def sample_inputs(ffns: Sequence[GrowableFFN], loss_of: Callable[[], torch.Tensor]) -> list[torch.Tensor]:
+    """See what comes into FFNs, at the cost of little more than a forward pass.
+
+    Args:
+        ffns: The FFNs of a model, in order.
+        loss_of: Runs the model and gives a loss.
+
+    Returns:
+        The inputs of each at the tokens that the loss looks at: those at which the last FFN gets a gradient.
+    """
+    with torch.enable_grad(), _watched(ffns) as seen:
+        loss = loss_of()
+    (last,) = torch.autograd.grad(loss, [seen[ffns[-1]][1]])
+    counts_BT = last.any(dim=-1)
+    return [seen[ffn][0][counts_BT] for ffn in ffns]
+
+
 @contextmanager
 def _watched(ffns: Sequence[GrowableFFN]) -> Generator[_Seen]:
     seen: _Seen = {}
