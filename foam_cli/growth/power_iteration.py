@@ -6,7 +6,7 @@ from jaxtyping import Float
 _TINY = 1e-30
 #: Passes that rank candidates, from nothing and from an earlier answer; the winner is sharpened afterwards.
 _FIRST_PASSES, _NEXT_PASSES = 4, 2
-_BLOCK = 8
+_BLOCK = 16
 _MAX_PASSES = 200
 
 
