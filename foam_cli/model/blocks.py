@@ -53,10 +53,10 @@ def insert_block(model: nn.Module, after: int, step: int) -> nn.Module:
     if not 0 <= after < len(blocks):
         raise GrowthError(f"no block {after} to copy: the model has blocks 0 to {len(blocks) - 1}")
     config = _config(model)
-    last_steps = _last_steps(blocks[after], after, find_ffn_sites(model)[after].views.down)
+    silenced = last_steps(model, after)
     memo: dict[int, Any] = {id(config): config}
     block = copy.deepcopy(blocks[after], memo)
-    for step_module in last_steps:
+    for step_module in silenced:
         _silence(memo[id(step_module)])
     for ffn in growable_ffns(block):
         ffn.bank.erase(range(ffn.bank.capacity))
@@ -196,8 +196,20 @@ def _reordered(lists: dict[str, list[Any]], order: Sequence[int]) -> dict[str, l
     return {name: [entries[index] for index in order] for name, entries in lists.items()}
 
 
+def last_steps(model: nn.Module, index: int) -> list[nn.Module]:
+    """The modules of a block whose outputs are added to the residual stream.
+
+    Args:
+        model: A causal language model.
+        index: Which block.
+
+    Returns:
+        One of the attention, one of the FFN.
+    """
+    return _last_steps(find_blocks(model)[1][index], index, find_ffn_sites(model)[index].views.down)
+
+
 def _last_steps(block: nn.Module, index: int, ffn_out: nn.Module) -> list[nn.Module]:
-    """The modules whose outputs are added to the residual stream: one of the attention, one of the FFN."""
     children = dict(block.named_children())
     for names in known_post_norms():
         if names.attention in children and names.ffn in children:
