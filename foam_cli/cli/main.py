@@ -149,13 +149,14 @@ def ablate(
 @app.command()
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, also as run=DIR.")],
-    form: Annotated[
-        str,
+    settings: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="[format=hf|delta]",
-            help="hf: a plain Hugging Face folder. delta: what growth added to a frozen base, as one file.",
+            metavar="[format=hf|delta] [alpha=NUMBER]",
+            help="hf: a plain Hugging Face folder. delta: what growth added to a frozen base, as one file. "
+            "alpha: a point between the base (0) and the trained model (1).",
         ),
-    ] = "format=hf",
+    ] = None,
     target: Annotated[
         Path | None,
         typer.Option("--to", help="Where to write; RUN/export or RUN/growth.safetensors when not given."),
@@ -165,15 +166,38 @@ def export(
 ) -> None:
     """Write a run's newest checkpoint as a plain Hugging Face folder, or what growth added as one file."""
     del debug
-    form = form.removeprefix("format=")
-    if form not in ("hf", "delta"):
-        raise ConfigError(f"format={form}: not known. Choose one of: hf, delta.")
+    form, alpha = _export_settings(settings or [])
     from foam_cli.engine.export_run import export_run
 
     display = _display(as_json)
-    report = export_run(Path(run.removeprefix("run=")), target, display, form)
+    report = export_run(Path(run.removeprefix("run=")), target, display, form, alpha)
     if as_json:
         print(json.dumps(report, default=str))  # noqa: T201
+
+
+def _export_settings(words: list[str]) -> tuple[str, float]:
+    form, alpha = "hf", 1.0
+    for word in words:
+        key, _, value = word.rpartition("=")
+        if key in ("", "format", "export.format"):
+            form = value
+        elif key == "alpha":
+            alpha = _fraction(value)
+        else:
+            raise ConfigError(f"{word}: foam export knows format= and alpha= only.")
+    if form not in ("hf", "delta"):
+        raise ConfigError(f"format={form}: not known. Choose one of: hf, delta.")
+    return form, alpha
+
+
+def _fraction(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise ConfigError(f"alpha={value}: wanted a number between 0 (the base) and 1 (the trained model).")
+    return number
 
 
 @app.command()

@@ -157,6 +157,7 @@ class Settings:
         evaluation: Tasks by name, with `every_steps` and `batch_tokens`.
         checkpoint: When to save.
         export: What to write at the end.
+        interpolate: Points between base and trained model to score at the end, or empty for none.
     """
 
     seed: int
@@ -172,3 +173,4 @@ class Settings:
     evaluation: dict[str, Any]
     checkpoint: CheckpointSettings
     export: ExportSettings
+    interpolate: Any

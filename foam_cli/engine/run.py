@@ -17,6 +17,7 @@ from foam_cli.engine.display import Display
 from foam_cli.engine.exporting import Exported, write_export
 from foam_cli.engine.folder import RunFolder, arm_folder, newest_unfinished
 from foam_cli.engine.grow import Grower
+from foam_cli.engine.interpolate import standing_at, sweep, table
 from foam_cli.engine.loop import Loop, train
 from foam_cli.engine.optimizers import Optimizers
 from foam_cli.engine.prepare import Source, TrainingData, prepare_data, require_old_data
@@ -250,6 +251,8 @@ class Run:
     def conclude(self) -> None:
         """Examine what came out, export it, and write the report."""
         self.results["final"] = self._examined("final")
+        if self.settings.interpolate:
+            self._interpolate()
         self.exported = self.write_export(self.settings.export.format, None)
         write_json(
             self.folder.path / "samples.json", examine.samples(self.results["base"], self.results["final"])
@@ -257,12 +260,19 @@ class Run:
         self.write_result("finished")
         run_report(self.folder.path)
 
-    def write_export(self, form: str, target: Path | None) -> Exported | None:
+    def _interpolate(self) -> None:
+        alphas = self.settings.interpolate.alphas
+        examined, records = self._examined, self.state.records
+        self.results |= sweep(alphas, self.base.model, self.settings, records, examined)
+        self.display.console.print(table(self.results))
+
+    def write_export(self, form: str, target: Path | None, alpha: float = 1.0) -> Exported | None:
         """Write the model.
 
         Args:
             form: As in ExportSettings.
             target: Where, or None for the run's own `export` folder or `growth.safetensors`.
+            alpha: A point between the base (0) and the trained model (1).
 
         Returns:
             What was written, or None where the format is `none`.
@@ -270,14 +280,15 @@ class Run:
         if form == "none":
             return None
         self.display.say("exporting", style="dim")
-        exported = write_export(
-            form,
-            self.base,
-            settings=self.settings,
-            target=target,
-            run_folder=self.folder.path,
-            facts=self._export_facts(),
-        )
+        with standing_at(alpha, self.base.model, self.settings, self.state.records):
+            exported = write_export(
+                form,
+                self.base,
+                settings=self.settings,
+                target=target,
+                run_folder=self.folder.path,
+                facts=self._export_facts(),
+            )
         self.display.say(
             f"  {exported.path} reloads with max |Δlogits| {exported.max_abs_dlogits:.1e} "
             f"(allowed {exported.facts['tolerance']:.0e})",

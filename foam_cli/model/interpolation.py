@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -9,6 +10,26 @@ from torch import nn
 from foam_cli.model.blocks import block_births, last_steps
 from foam_cli.model.neurons import growable_ffns
 from foam_cli.model.sites import find_blocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class WiseFT:
+    """Which points between the base and the trained model are scored once training is done.
+
+    Attributes:
+        alphas: 0 is the base, 1 the trained model; both are scored in any case.
+
+    Source: M. Wortsman et al., "Robust fine-tuning of zero-shot models", 2022, arXiv 2109.01903.
+    """
+
+    alphas: list[float]
+
+    def __post_init__(self) -> None:
+        if not self.alphas or any(not 0 < alpha < 1 for alpha in self.alphas):
+            raise ValueError(
+                f"interpolate.alphas={self.alphas}: give numbers between 0 and 1; both ends are scored, "
+                "and interpolate=none turns it off."
+            )
 
 
 @contextmanager
