@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,17 +28,6 @@ from foam_cli.model.probe import evaluating
 from foam_cli.regularizers.protocols import AnswerPenalty, Answers
 
 Rows = Literal["old", "all"]
-
-
-class Teacher(Protocol):
-    """Answers for the base model."""
-
-    #: Who it is, and what it takes, for people.
-    about: str
-
-    def __call__(self, batch: Batch) -> Answers:
-        """What the base model says at the targets of a batch's rows that it is asked about."""
-        ...
 
 
 def targets_asked(batch: Batch, rows: Rows) -> slice:
@@ -118,26 +107,6 @@ class BasePasses:
         with autocast(self.settings.hardware):
             logits_NV = logits_at(self.base.model, self.head, batch.input_ids_BT, batch.target_positions_N)
         return logits_NV[: batch.num_targets], batch.target_ids_N[: batch.num_targets]
-
-
-def find_teacher(method: AnswerPenalty, passes: BasePasses) -> Teacher:
-    """Choose the teacher; what it has to say beforehand is found on disk or asked now.
-
-    Args:
-        method: Whose teacher.
-        passes: Goes through the base model.
-
-    Returns:
-        The teacher.
-    """
-    settings, data = passes.settings, passes.data
-    if keeps_the_base(settings):
-        return DetachedTeacher(method, passes.base.model, passes.head, settings.hardware)
-    corpora = {"new": data.train} if method.on == "all" else {}
-    if data.replay is not None:
-        corpora["old"] = data.train if data.old is None else data.old
-    kept = {pool: kept_answers(method, passes, corpus) for pool, corpus in corpora.items()}
-    return KeptTeacher(method.on, kept, settings.hardware.device)
 
 
 class DetachedTeacher:
@@ -247,6 +216,29 @@ class KeptTeacher:
         return Answers(
             log_probs_NK=torch.cat(log_probs).to(self._device), ids_Nk=torch.cat(ids).to(self._device)
         )
+
+
+Teacher = DetachedTeacher | KeptTeacher
+
+
+def find_teacher(method: AnswerPenalty, passes: BasePasses) -> Teacher:
+    """Choose the teacher; what it has to say beforehand is found on disk or asked now.
+
+    Args:
+        method: Whose teacher.
+        passes: Goes through the base model.
+
+    Returns:
+        The teacher.
+    """
+    settings, data = passes.settings, passes.data
+    if keeps_the_base(settings):
+        return DetachedTeacher(method, passes.base.model, passes.head, settings.hardware)
+    corpora = {"new": data.train} if method.on == "all" else {}
+    if data.replay is not None:
+        corpora["old"] = data.train if data.old is None else data.old
+    kept = {pool: kept_answers(method, passes, corpus) for pool, corpus in corpora.items()}
+    return KeptTeacher(method.on, kept, settings.hardware.device)
 
 
 def kept_answers(method: AnswerPenalty, passes: BasePasses, corpus: Corpus) -> Kept:

@@ -67,8 +67,8 @@ def test_a_penalty_on_weights_begins_at_zero_and_has_the_gradient_of_its_value(o
         for one in (tiny.used, tiny.unused, tiny.new):
             one.add_(torch.randn(5, 3, generator=generator, dtype=torch.float64))
     assert penalty.pull(tiny.pretrained, [tiny.new], state).item() > 0
-    for one in (tiny.used, tiny.unused, tiny.new):
-        found, step = one.grad.clone(), 1e-4
+    gradients, step = [(one, one.grad.clone()) for one in (tiny.used, tiny.unused, tiny.new)], 1e-4
+    for one, found in gradients:
         for place in ((0, 0), (4, 2)):
             values = []
             for sign in (1, -1):
