@@ -54,16 +54,19 @@ def test_a_compiled_run_grows_as_the_eager_one_does(graphs, foam, tiny_run, tmp_
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of torch's own, while it compiles
-@pytest.mark.parametrize("core", ["trained", "frozen"])
+@pytest.mark.parametrize("core", ["trained", "frozen", "frozen, blocks"])
 def test_a_compiled_run_is_regularized_as_the_eager_one_is(
     core, graphs, foam, tiny_run, chat_file, tmp_path: Path
 ):
-    words = [*tiny_run, "train.steps=9", "growth.trigger.cooldown_steps=3", "train.validate_every_steps=null"]
-    words += [f"data.old_path={chat_file}", "train.warmup_steps=1"]
+    words = [*tiny_run, "train.steps=9", "train.validate_every_steps=null", f"data.old_path={chat_file}"]
+    words += ["train.warmup_steps=1", "growth.trigger.cooldown_steps=3", "train.grown_lr=0.1"]
     regularizers = ["regularizer=[distillation,ewc]", "regularizer.ewc.num_examples=2"]
-    if core == "frozen":  # the teacher is the model with growth detached, asked at every step
+    if core != "trained":  # the teacher is the model with growth detached, asked at every step
         words += ["train=grown", "growth.recycling=none"]
         regularizers = ["regularizer=distillation"]
+    if "blocks" in core:
+        words = [one for one in words if not one.startswith("growth.")]
+        words += ["growth=block_schedule", "growth.trigger.every_steps=4", "growth.placement.every_blocks=1"]
     num_graphs, rows = {}, {}
     for name, more in {
         "plain": ["hardware.compile=true"],
