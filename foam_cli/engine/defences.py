@@ -210,6 +210,7 @@ class Defences:
 
     def _keep(self, name: str, step: int) -> None:
         file = self.kept_in / name / f"{_stem(step)}.safetensors"
+        file.with_suffix(".json").unlink(missing_ok=True)  # a file without its manifest counts as not written
         with file_written_aside(file) as aside:
             save_file({key: value.contiguous() for key, value in self.states[name].items()}, aside)
         write_json(file.with_suffix(".json"), {"sha256": sha256_file(file)})

@@ -107,6 +107,7 @@ def test_a_strong_penalty_holds_what_it_is_for(option: str, settings: list[str],
     assert 0 < ends[1e1] < ends[1e-3]
 
 
+@pytest.mark.slow
 def test_penalties_are_those_that_the_step_sees(settings: list[str], tmp_path: Path) -> None:
     """The second row's L2-SP is ½ α ‖θ1 - θ0‖², θ1 from the first step's checkpoint."""
     off = [one for one in settings if not one.startswith(("growth.", "checkpoint"))]
@@ -141,7 +142,7 @@ def test_the_kept_teacher_and_the_detached_one_say_the_same(settings: list[str],
         assert torch.allclose(answers.log_probs_NK[:, -1], rest, atol=1e-4)
 
 
-@pytest.mark.parametrize("growth", ["neurons", "blocks"])
+@pytest.mark.parametrize("growth", ["neurons", pytest.param("blocks", marks=pytest.mark.slow)])
 def test_the_detached_teacher_stays_the_base_model(growth: str, settings: list[str], tmp_path: Path) -> None:
     words = [*settings, *FROZEN, "regularizer=distillation", "train.steps=9", "train.grown_lr=0.1"]
     if growth == "blocks":
@@ -162,6 +163,7 @@ def test_the_detached_teacher_stays_the_base_model(growth: str, settings: list[s
     assert not torch.allclose((grown / 2).log_softmax(-1), before, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_teacher_is_asked_once_for_all_runs(settings: list[str]) -> None:
     words = [*settings, "regularizer=distillation", "train.steps=1"]
     _, said, folder = train(words)
@@ -290,6 +292,7 @@ def test_what_makes_no_sense_is_refused(words: list[str], complaint: str, settin
         train([*settings, *words])
 
 
+@pytest.mark.slow
 def test_ewc_needs_old_data_but_no_replay(settings: list[str]) -> None:
     plain = [one for one in settings if not one.startswith("replay.")]
     rows, _, _ = train([*plain, "replay=none", "regularizer=ewc", "regularizer.ewc.num_examples=2"])

@@ -102,7 +102,7 @@ VARIANTS: dict[str, list[str]] = {
     "plateau": ["growth.trigger=plateau", "growth.trigger.patience=2", "growth.trigger.min_delta_nats=9"],
     "once": ["growth=block_schedule", "growth.trigger=once", "train=grown"],
 }  # fmt: skip
-QUICK = ("v3", "blocks", "regularizers")
+QUICK = ("v3", "blocks")
 #: Events before the run is killed; elsewhere there is one before and one behind the last checkpoint.
 EVENTS = {"plateau": [6, 10], "once": [0]}
 
