@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from foam_cli.core.settings import Settings
 from foam_cli.data.batching import padded
 from foam_cli.engine import machine
+from foam_cli.engine.defences import Defences
 from foam_cli.engine.display import Display
 from foam_cli.engine.folder import RunFolder
 from foam_cli.engine.grow import Grower
@@ -90,6 +91,9 @@ def train_with_foam(
             data=data,
             optimizers=optimizers,
             grower=Grower(s, model, ffns, optimizers) if s.growth else None,
+            defences=Defences(
+                model=model, pretrained={}, answers={}, weights={}, states={}, kept_in=Path(folder)
+            ),
             folder=RunFolder(Path(folder)),
             display=Display(Console(file=nowhere, force_terminal=True)),
             evaluate=lambda _: None,

@@ -152,6 +152,7 @@ class Settings:
         data: A source of documents.
         growth: A growth policy, or empty for none.
         replay: A replay strategy, or empty for none.
+        regularizer: Penalties on forgetting by name; empty for none.
         train: The training loop.
         hardware: The machine.
         evaluation: Tasks by name, with `every_steps` and `batch_tokens`.
@@ -168,6 +169,7 @@ class Settings:
     data: Any
     growth: Any
     replay: Any
+    regularizer: dict[str, Any]
     train: TrainSettings
     hardware: HardwareSettings
     evaluation: dict[str, Any]

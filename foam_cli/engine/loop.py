@@ -16,6 +16,7 @@ from foam_cli.core.errors import TrainingError
 from foam_cli.core.growth import GrowthRecord
 from foam_cli.core.settings import Settings
 from foam_cli.data.batching import IGNORED, Batch
+from foam_cli.engine.defences import Defences, Penalties
 from foam_cli.engine.display import Display
 from foam_cli.engine.folder import RunFolder
 from foam_cli.engine.grow import Grower
@@ -40,6 +41,7 @@ class Loop:
         data: Batches.
         optimizers: Of pretrained parameters and of what growth adds.
         grower: Carries growth out, or None where growth is off.
+        defences: Penalties on forgetting.
         folder: Where rows are logged.
         display: Shows the progress.
         evaluate: Asks the evaluation tasks after a step.
@@ -54,6 +56,7 @@ class Loop:
     data: TrainingData
     optimizers: Optimizers
     grower: Grower | None
+    defences: Defences
     folder: RunFolder
     display: Display
     evaluate: Callable[[int], None]
@@ -97,7 +100,8 @@ def train(loop: Loop, state: RunState) -> bool:
 
             watch = loop.grower and loop.grower.watch(state.step)
             with watch or nullcontext():
-                loss = forward_backward(loop.uncompiled() if watch else loop, batches)
+                loss, penalties = forward_backward(loop.uncompiled() if watch else loop, batches)
+            penalties |= loop.defences.pull()
             norm = clip_gradients(loop.optimizers.parameters(), t.clip_norm)
             check_finite(loss, norm, state.step + 1, batches)
             lr = loop.grower.step(state.step) if loop.grower else loop.optimizers.step(state.step, {}, float)
@@ -109,6 +113,7 @@ def train(loop: Loop, state: RunState) -> bool:
             if due(state.step, t.log_every_steps, t.steps):
                 tokens_per_second = sum(batch.num_tokens for batch in batches) / seconds
                 row = {"step": state.step, "loss": loss, "lr": lr, "grad_norm": norm, "tokens": state.tokens}
+                row |= {"penalties": {k: float(v) for k, v in penalties.items()}} if penalties else {}
                 loop.folder.log({**row, "tokens_per_second": round(tokens_per_second)})
                 update(state.step, f"loss {loss:.3f}  {state.tokens / state.seconds:,.0f} tok/s")
             if due(state.step, t.validate_every_steps, t.steps):
@@ -139,39 +144,71 @@ def due(step: int, every: int | None, last: int | None) -> bool:
     return (every is not None and step % every == 0) or step == last
 
 
-def forward_backward(loop: Loop, batches: list[Batch]) -> float:
-    """Accumulate the gradient of the mean loss per target over all batches.
+def forward_backward(loop: Loop, batches: list[Batch]) -> tuple[float, Penalties]:
+    """Accumulate the gradient of the mean loss per target over all batches, and of penalties on answers.
 
     Args:
         loop: What to work with.
         batches: The batches of one optimizer step.
 
     Returns:
-        That loss in nats.
+        That loss in nats, and the penalties, which are no part of it.
     """
-    num_targets = sum(batch.num_targets for batch in batches)
+    learnt = [loop.defences.learnt(batch) for batch in batches]
+    num_targets = sum(batch.num_targets for batch in learnt)
     total = torch.zeros((), device=loop.model.device)
-    for batch in batches:
-        loss = target_loss(loop, batch) / num_targets
-        if loss.requires_grad:  # a frozen model in which nothing has been born yet has nothing to learn
-            loss.backward()
+    penalties: Penalties = {}
+    for batch, own in zip(batches, learnt, strict=True):
+        logits_NV = target_logits(loop, batch)
+        loss = cross_entropy(logits_NV, own) / num_targets
+        held = loop.defences.of_answers(logits_NV, batch, batches)
+        objective = sum(held.values(), loss)
+        if objective.requires_grad:  # a frozen model in which nothing has been born yet has nothing to learn
+            objective.backward()
         total += loss.detach()
-    return float(total)
+        for name, value in held.items():
+            penalties[name] = penalties.get(name, 0) + value.detach()
+    return float(total), penalties
 
 
-def target_loss(loop: Loop, batch: Batch) -> torch.Tensor:
-    """Cross-entropy summed over the targets of a batch, in fp32.
+def target_logits(loop: Loop, batch: Batch) -> torch.Tensor:
+    """Logits at the targets of a batch.
 
     Args:
         loop: What to work with.
         batch: The batch.
 
     Returns:
-        The sum, in nats.
+        One row per target, and for each that only fills up.
     """
     with autocast(loop.settings.hardware):
-        logits_NV = loop.logits(loop.model, loop.head, batch.input_ids_BT, batch.target_positions_N)
+        return loop.logits(loop.model, loop.head, batch.input_ids_BT, batch.target_positions_N)
+
+
+def cross_entropy(logits_NV: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Cross-entropy summed over the targets of a batch, in fp32.
+
+    Args:
+        logits_NV: From `target_logits`.
+        batch: The batch.
+
+    Returns:
+        The sum, in nats.
+    """
     return F.cross_entropy(logits_NV.float(), batch.target_ids_N, ignore_index=IGNORED, reduction="sum")
+
+
+def target_loss(loop: Loop, batch: Batch) -> torch.Tensor:
+    """Cross-entropy of a batch.
+
+    Args:
+        loop: What to work with.
+        batch: The batch.
+
+    Returns:
+        The sum over its targets, in nats.
+    """
+    return cross_entropy(target_logits(loop, batch), batch)
 
 
 @torch.no_grad()
@@ -248,6 +285,7 @@ def grow(loop: Loop, grower: Grower, state: RunState) -> None:
     probe = loop.data.probe().to(loop.settings.hardware.device)
     before_NV = probe_logits(loop, probe)
     record = grower.apply(plan, state.step)
+    loop.defences.after_growth()
     after_NV = probe_logits(loop, probe)
     record = measured(record, before_NV, after_NV, probe.target_ids_N, time.monotonic() - started)
     state.records.append(record)

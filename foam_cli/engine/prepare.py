@@ -65,7 +65,8 @@ class TrainingData:
     Attributes:
         train: What is learnt.
         validation: What is set apart.
-        old: What is replayed, or None where the training stream itself is.
+        old: What the base model was trained on, as far as it is known; where it is not, what is replayed is
+            the training stream itself.
         stream: The order of batches.
         replay: The replay strategy, or None.
         pad_id: The token to pad with.
@@ -95,14 +96,16 @@ class TrainingData:
         new = self.stream.next()
         names = [f"example {index}" for index in new]
         examples = [self.train.example(index) for index in new]
+        numbers = list(new)
         if self.replay is not None:
             drawn = self.replay.draw(replay_state, self.replay.count(len(new)), self.seed, step)
             pool = self.train if self.old is None else self.old
             names += [f"old example {index}" for index in drawn]
             examples += [pool.example(index) for index in drawn]
+            numbers += drawn
             if self.old is None:
                 replay_state = self.replay.observe(replay_state, new, self.seed)
-        return collate(examples, self.pad_id, names), replay_state
+        return collate(examples, self.pad_id, names, numbers, len(new)), replay_state
 
     def initial_replay(self) -> dict[str, Any]:
         """The reservoir at the start of a run.
@@ -181,7 +184,7 @@ class TrainingData:
 
 
 def prepare_data(
-    source: Source, replay: Reservoir | None, base: BaseModel, train: TrainSettings, seed: int
+    source: Source, replay: Reservoir | None, base: BaseModel, train: TrainSettings, seed: int, *, old: bool
 ) -> TrainingData:
     """Generate or read the documents and tokenise them.
 
@@ -191,6 +194,7 @@ def prepare_data(
         base: The model whose tokenizer and context length count.
         train: For the token budget.
         seed: The run's seed.
+        old: Whether old documents are wanted although none are replayed.
 
     Returns:
         The data.
@@ -207,14 +211,14 @@ def prepare_data(
         )
 
     new, apart = source.documents(seed)
-    old = source.old_documents(seed) if replay is not None else None
+    known = source.old_documents(seed) if replay is not None or old else None
     corpus = encode(new, source.loss_on)
     share = 1.0 if replay is None else 1.0 - replay.ratio
     return TrainingData(
         train=corpus,
         validation=encode(apart, source.loss_on),
         # Old documents are rehearsed as they were learnt: every token of them.
-        old=None if old is None else encode(old, "all"),
+        old=None if known is None else encode(known, "all"),
         stream=BatchStream(corpus, max(1, int(train.batch_tokens * share)), seed),
         replay=replay,
         pad_id=int(base.tokenizer.pad_token_id),

@@ -13,6 +13,13 @@ from foam_cli.core.errors import CheckpointError, ConfigError, FoamError
 from foam_cli.core.files import write_json
 from foam_cli.core.settings import Settings
 from foam_cli.engine import checkpoint, examine, machine
+from foam_cli.engine.defences import (
+    Defences,
+    check_regularizers,
+    defend,
+    reads_old_data,
+    require_old_data_for_regularizers,
+)
 from foam_cli.engine.display import Display
 from foam_cli.engine.exporting import Exported, write_export
 from foam_cli.engine.folder import RunFolder, arm_folder, newest_unfinished
@@ -110,6 +117,7 @@ def build_settings(values: dict[str, Any]) -> Settings:
         )
     if not settings.replay:
         require_old_data(settings, None)
+    check_regularizers(settings)
     return settings
 
 
@@ -182,6 +190,7 @@ class Run:
         self.data: TrainingData
         self.grower: Grower | None = None
         self.optimizers: Optimizers
+        self.defences: Defences
         self.base_parameters = 0
         self._started = time.monotonic()
         self._seconds_before = folder.earlier_seconds()
@@ -204,8 +213,9 @@ class Run:
         self.base_parameters = num_parameters_in_use(self.base.model)
         self.display.say("preparing data", style="dim")
         source: Source = s.data
-        self.data = prepare_data(source, s.replay or None, self.base, s.train, s.seed)
+        self.data = prepare_data(source, s.replay or None, self.base, s.train, s.seed, old=reads_old_data(s))
         require_old_data(s, self.data.old)
+        require_old_data_for_regularizers(s, self.data.old)
         self._tell_data()
         if not resuming:
             hashes = {"train": self.data.train.sha256, "validation": self.data.validation.sha256}
@@ -215,6 +225,7 @@ class Run:
         if examine_base:
             self.results["base"] = self._examined("base")
         self._make_growable()
+        self.defences = defend(s, self.base, self.data, self.folder, self.display)
         # Empty slots add exactly nothing, so the model before its first step *is* the base model.
         if examine_base:
             same = self.start_max_abs_dlogits == 0
@@ -240,6 +251,7 @@ class Run:
             data=self.data,
             optimizers=self.optimizers,
             grower=self.grower,
+            defences=self.defences,
             folder=self.folder,
             display=self.display,
             evaluate=self._evaluate_at,
@@ -301,7 +313,7 @@ class Run:
     def _tell_data(self) -> None:
         facts = self.data.train.facts
         odd = "".join(f", {facts[how]} {how}" for how in ("truncated", "skipped") if facts[how])
-        old = "" if self.data.old is None else f"; {len(self.data.old):,} old examples to replay"
+        old = "" if self.data.old is None else f"; {len(self.data.old):,} old examples"
         self.display.say(
             f"  {len(self.data.train):,} examples, {facts['tokens']:,} tokens{odd}; "
             f"{len(self.data.validation):,} set apart{old}",
@@ -403,6 +415,7 @@ class Run:
         self.optimizers.load_state_tensors(found.optimizer)
         if self.grower is not None:
             self.grower.load_state_tensors(found.optimizer)
+        self.defences.resume(found.state.step)
         _set_rng_state(found.rng)
         self.state = found.state
         self.data.stream.load_state(found.state.stream)

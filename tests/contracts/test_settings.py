@@ -189,6 +189,8 @@ def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_p
                 for preset in ["v3", "block_schedule"] if part == "growth.placement" else ["v3"]:
                     words = [f"growth={preset}", *more, f"{part}={option}"]
                     finish("train", *plain, *words, allowed="does not fit here")
+    for option in config.groups()["regularizer"]:
+        finish("train", *plain, "growth=v3", *often, f"regularizer={option}")
     profile = ["hardware=rtx3060", "hardware.device=cpu", "hardware.threads=1"]
     finish("train", *plain, *profile, "growth=v3", *often, "export=hf", "export.max_abs_dlogits=1")
 

@@ -72,6 +72,7 @@ def assert_identical(one: Path, other: Path) -> None:
     assert growth == other_growth
 
 
+REGULARIZERS = ["regularizer.ewc.num_examples=3", "regularizer.l2_init.beta=0.1", "OLD"]
 VARIANTS: dict[str, list[str]] = {
     "v3": [],
     "frozen core": ["train=grown"],
@@ -85,9 +86,22 @@ VARIANTS: dict[str, list[str]] = {
     "gradmax": ["growth.initializer=gradmax"],
     "tiny, bf16 weights": ["growth.initializer=tiny", "hardware.precision=bf16"],
     "nullspace": ["growth.initializer=nullspace", "OLD"],
+    "regularizers": ["regularizer=[distillation,ewc,l2_init]", *REGULARIZERS],
+    "regularizers, bf16 weights": [
+        "regularizer=[distillation,ewc,l2_init]", *REGULARIZERS, "hardware.precision=bf16",
+        "train.accumulate=2",
+    ],
+    "regularizers, blocks": [
+        "growth=block_schedule", "growth.trigger.every_steps=6", "growth.placement.every_blocks=1",
+        "regularizer=[distillation,ewc,l2_init]", *REGULARIZERS,
+    ],
+    "regularizers, frozen core": [
+        "train=grown", "growth.recycling=none", "regularizer=[distillation,l2_init]", "OLD",
+        "regularizer.l2_init.alpha=null", "regularizer.l2_init.beta=0.1",
+    ],
     "plateau": ["growth.trigger=plateau", "growth.trigger.patience=2", "growth.trigger.min_delta_nats=9"],
     "once": ["growth=block_schedule", "growth.trigger=once", "train=grown"],
-}
+}  # fmt: skip
 QUICK = ("v3", "blocks")
 #: Events before the run is killed; elsewhere there is one before and one behind the last checkpoint.
 EVENTS = {"plateau": [6, 10], "once": [0]}

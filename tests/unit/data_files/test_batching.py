@@ -92,6 +92,19 @@ def test_collate_pads_on_the_right_and_finds_every_target():
     assert {target for _, _, target in found[batch.num_targets :]} <= {IGNORED}
 
 
+def test_replayed_rows_and_their_targets_come_last():
+    data = corpus(num=9)
+    examples = [data.example(index) for index in range(9)]
+    batch = collate(examples, 99, ["x"], range(9), 6)
+    width = batch.input_ids_BT.shape[1]
+    in_old_rows = batch.target_positions_N[: batch.num_targets] >= 6 * width
+    assert in_old_rows.sum() == batch.num_old_targets == sum(sum(one.targets) for one in examples[6:])
+    assert in_old_rows[-batch.num_old_targets :].all() and batch.num_new_rows == 6
+    assert batch.numbers == list(range(9))
+    everything_new = collate(examples, 99, ["x"])
+    assert (everything_new.num_new_rows, everything_new.num_old_targets) == (9, 0)
+
+
 def test_a_batch_without_a_target_names_its_examples():
     nothing = Example(ids=[1, 2], targets=[False, False])
     with pytest.raises(DataError, match="example 3, example 8"):
