@@ -16,12 +16,12 @@ def test_a_sweep_scores_points_and_any_point_can_be_exported(foam, tiny_run, tin
     )  # fmt: skip
     assert said.code == 0, said.err
     (run,) = [path.parent for path in Path("outputs").rglob("result.json")]
-    losses = read_json(f"{run}/result.json")["metrics"]
+    losses = read_json(run / "result.json")["metrics"]
     base, half, final = (losses[f"{when}/heldout/loss_nats"] for when in ("base", "alpha_0.50", "final"))
     assert len({base, half, final}) == 3
     assert half < base  # half of the way is towards what was learnt
     for alpha in ("0", "0.5", "1"):
-        said = foam("export", run, f"alpha={alpha}", "--to", f"at_{alpha}")
+        said = foam("export", str(run), f"alpha={alpha}", "--to", f"at_{alpha}")
         assert said.code == 0, said.err
     ids = torch.arange(2, 60)[None]
     with torch.no_grad():
