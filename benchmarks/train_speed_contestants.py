@@ -91,6 +91,7 @@ def train_with_foam(
             data=data,
             optimizers=optimizers,
             grower=Grower(s, model, ffns, optimizers) if s.growth else None,
+            last_step=s.train.steps,
             defences=Defences(
                 model=model, pretrained={}, answers={}, weights={}, states={}, kept_in=Path(folder)
             ),

@@ -174,6 +174,8 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[Path] = (), name: st
     for folder in config_dirs:
         if not folder.is_dir():
             raise ConfigError(f"--config-dir {folder}: no such folder.")
+    if stages := _stages(overrides):
+        return _compose_stages(stages, overrides, config_dirs)
     translated = normalise(overrides, config_dirs)
     if config_dirs:
         paths = ",".join(f"file://{folder.resolve()}" for folder in config_dirs)
@@ -196,6 +198,26 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[Path] = (), name: st
         raise ConfigError("plugins: may be given on the command line only, never by a configuration file.")
     choices = {group: option for group, option in picked.items() if not group.startswith("hydra")}
     return Composed(values=plain, choices=choices)
+
+
+def _stages(overrides: Sequence[str]) -> list[str]:
+    """The options in `data=[a,b,...]`, which are learnt one after the other; nothing for a single one."""
+    named = [value for sign, key, value in map(_split, overrides) if key == "data" and sign != "~"]
+    listed = re.fullmatch(r"\s*\[(.*)\]\s*", named[-1]) if named else None
+    return [one.strip() for one in listed[1].split(",") if one.strip()] if listed else []
+
+
+def _compose_stages(stages: list[str], overrides: Sequence[str], config_dirs: Sequence[Path]) -> Composed:
+    """Compose once for every stage; only `data` differs, and every stage's task is asked throughout."""
+    rest = [one for one in overrides if _split(one)[1] != "data"]
+    if not any(_split(one)[1] == "evaluation" for one in rest):
+        rest.append(f"evaluation=[{','.join(stages)}]")
+    composed = [compose([f"data={stage}", *rest], config_dirs) for stage in stages]
+    listed = [{"name": name, "data": one.values["data"]} for name, one in zip(stages, composed, strict=True)]
+    first = composed[0]
+    return Composed(
+        values={**first.values, "stages": listed}, choices={**first.choices, "data": "-".join(stages)}
+    )
 
 
 @contextmanager

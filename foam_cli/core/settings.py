@@ -127,6 +127,19 @@ class ExportSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One part of a stream: what is learnt after what came before, for `train.steps` steps.
+
+    Attributes:
+        name: The option of the group data, and the task that asks for it.
+        data: Its source of documents.
+    """
+
+    name: str
+    data: Any
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunName:
     """Where a run's folder stands: OUTPUT_DIR/study/arm/seed.
 
@@ -149,7 +162,8 @@ class Settings:
         name: The run folder's place in it.
         plugins: Packages whose classes `_target_` may name; command line only.
         model: The base model.
-        data: A source of documents.
+        data: A source of documents; the first stage's where there are several.
+        stages: What is learnt one after the other, from `data=[a,b,...]`; empty for a single source.
         growth: A growth policy, or empty for none.
         replay: A replay strategy, or empty for none.
         regularizer: Penalties on forgetting by name; empty for none.
@@ -167,6 +181,7 @@ class Settings:
     plugins: list[str]
     model: ModelSettings
     data: Any
+    stages: list[Stage]
     growth: Any
     replay: Any
     regularizer: dict[str, Any]
@@ -176,3 +191,8 @@ class Settings:
     checkpoint: CheckpointSettings
     export: ExportSettings
     interpolate: Any
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps of all stages together."""
+        return self.train.steps * max(1, len(self.stages))

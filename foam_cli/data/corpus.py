@@ -57,6 +57,25 @@ class Corpus:
         targets = np.fromiter((mark for one in kept for mark in one.targets), np.bool_, int(offsets[-1]))
         return Corpus(ids=ids, targets=targets, offsets=offsets, facts=facts or {})
 
+    @staticmethod
+    def joined(corpora: "Sequence[Corpus]") -> "Corpus":
+        """Put corpora behind each other.
+
+        Args:
+            corpora: At least one.
+
+        Returns:
+            All their examples, numbered on; the first one's facts.
+        """
+        starts = np.cumsum([0, *(one.offsets[-1] for one in corpora)])
+        offsets = [one.offsets[1:] + start for one, start in zip(corpora, starts, strict=False)]
+        return Corpus(
+            ids=np.concatenate([one.ids for one in corpora]),
+            targets=np.concatenate([one.targets for one in corpora]),
+            offsets=np.concatenate([np.zeros(1, dtype=np.int64), *offsets]),
+            facts=corpora[0].facts,
+        )
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

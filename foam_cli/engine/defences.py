@@ -273,7 +273,7 @@ def defend(
         states={},
         kept_in=folder.path / "regularizers",
     )
-    look = Look(passes=partial(_old_passes, passes), seed=settings.seed)
+    look = Look(passes=partial(_passes_over, data.old, passes), seed=settings.seed)
     for name, method in weights.items():
         takes = [
             f"{size / 2**20:.1f} MiB of {what}" for what, size in method.memory_bytes(pretrained).items()
@@ -283,16 +283,35 @@ def defend(
     return defences
 
 
-def _old_passes(passes: BasePasses, num_examples: int) -> Iterator[Pass]:
-    """Logits of some old examples, one at a time; which ones depends on the seed alone."""
-    old, seed = passes.data.old, passes.settings.seed
-    assert old is not None
-    chosen = rng(seed, "regularizers").sample(range(len(old)), min(num_examples, len(old)))
+def learnt_in_stage(settings: Settings, base: BaseModel, data: TrainingData, display: Display) -> Look:
+    """Look at what a stage has taught.
+
+    Args:
+        settings: The configuration.
+        base: The model after the stage.
+        data: The stage's data.
+        display: Shows the progress.
+
+    Returns:
+        What `Defences.end_stage` wants.
+    """
+    passes = BasePasses(
+        settings=settings, base=base, head=direct_head(base.model), data=data, display=display
+    )
+    return Look(passes=partial(_passes_over, data.train, passes), seed=settings.seed)
+
+
+def _passes_over(corpus: Corpus | None, passes: BasePasses, num_examples: int) -> Iterator[Pass]:
+    """Logits of some examples, one at a time; which ones depends on the seed alone."""
+    assert corpus is not None
+    chosen = rng(passes.settings.seed, "regularizers").sample(
+        range(len(corpus)), min(num_examples, len(corpus))
+    )
     with (
         passes.display.bar("looking at old examples", total=len(chosen)) as update,
         evaluating(passes.base.model),
     ):
         for done, number in enumerate(chosen, 1):
-            logits_NV, labels_N = passes.logits(old, [number])
+            logits_NV, labels_N = passes.logits(corpus, [number])
             yield logits_NV.float(), labels_N
             update(done)

@@ -42,6 +42,7 @@ class Loop:
         optimizers: Of pretrained parameters and of what growth adds.
         grower: Carries growth out, or None where growth is off.
         defences: Penalties on forgetting.
+        last_step: Where this stage ends; all stages count their steps on.
         folder: Where rows are logged.
         display: Shows the progress.
         evaluate: Asks the evaluation tasks after a step.
@@ -57,6 +58,7 @@ class Loop:
     optimizers: Optimizers
     grower: Grower | None
     defences: Defences
+    last_step: int
     folder: RunFolder
     display: Display
     evaluate: Callable[[int], None]
@@ -69,22 +71,22 @@ class Loop:
 
 
 def train(loop: Loop, state: RunState) -> bool:
-    """Train until the last step.
+    """Train until the last step of a stage.
 
     Args:
         loop: What to work with.
         state: Where the run is; advanced in place.
 
     Returns:
-        True when all steps are done, False when the user stopped the run; a checkpoint is written then.
+        True when its steps are done, False when the user stopped the run; a checkpoint is written then.
     """
-    t = loop.settings.train
+    t, last = loop.settings.train, loop.last_step
     validation = [batch.to(loop.settings.hardware.device) for batch in loop.data.validation_batches()]
     loop.model.train()
     if loop.grower is not None and state.step == 0:
         grow(loop, loop.grower, state)
-    with loop.display.bar("training", total=t.steps, done=state.step) as update:
-        while state.step < t.steps:
+    with loop.display.bar("training", total=loop.settings.total_steps, done=state.step) as update:
+        while state.step < last:
             if loop.should_stop():
                 loop.save(state)
                 return False
@@ -110,21 +112,21 @@ def train(loop: Loop, state: RunState) -> bool:
             seconds = time.monotonic() - started
             state.seconds += seconds
 
-            if due(state.step, t.log_every_steps, t.steps):
+            if due(state.step, t.log_every_steps, last):
                 tokens_per_second = sum(batch.num_tokens for batch in batches) / seconds
                 row = {"step": state.step, "loss": loss, "lr": lr, "grad_norm": norm, "tokens": state.tokens}
                 row |= {"penalties": {k: float(v) for k, v in penalties.items()}} if penalties else {}
                 loop.folder.log({**row, "tokens_per_second": round(tokens_per_second)})
                 update(state.step, f"loss {loss:.3f}  {state.tokens / state.seconds:,.0f} tok/s")
-            if due(state.step, t.validate_every_steps, t.steps):
+            if due(state.step, t.validate_every_steps, last):
                 nats = validation_loss(loop, validation)
                 state.validation.append((state.step, nats))
                 loop.folder.log({"step": state.step, "validation_loss": nats})
-            if loop.grower is not None and state.step < t.steps:
+            if loop.grower is not None and state.step < last:
                 grow(loop, loop.grower, state)
-            if due(state.step, loop.settings.evaluation["every_steps"], None) and state.step < t.steps:
+            if due(state.step, loop.settings.evaluation["every_steps"], None) and state.step < last:
                 loop.evaluate(state.step)
-            if due(state.step, loop.settings.checkpoint.every_steps, t.steps):
+            if due(state.step, loop.settings.checkpoint.every_steps, last):
                 loop.save(state)
     loop.model.eval()
     return True

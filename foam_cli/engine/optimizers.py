@@ -40,15 +40,16 @@ def select_trainable(model: nn.Module, train: TrainSettings) -> list[tuple[str, 
 
 
 def lr_factor(step: int, train: TrainSettings) -> float:
-    """Learning rate as a fraction of its peak: linear warm-up, times a cosine over the whole run.
+    """Learning rate as a fraction of its peak: linear warm-up, times a cosine over the whole stage.
 
     Args:
-        step: Optimizer steps taken.
+        step: Optimizer steps taken; every stage of a stream begins anew.
         train: Warm-up, length and final fraction.
 
     Returns:
         The factor for the next step.
     """
+    step %= train.steps
     warm = min(1.0, (step + 1) / max(1, train.warmup_steps))
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / train.steps)))
     return warm * (train.final_lr_frac + (1 - train.final_lr_frac) * cosine)

@@ -1,7 +1,7 @@
 """One run, from a configuration to a report. A table of contents: every line is a chapter elsewhere."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,13 @@ import torch
 from foam_cli import config
 from foam_cli.core.errors import CheckpointError, ConfigError, FoamError
 from foam_cli.core.files import write_json
-from foam_cli.core.settings import Settings
-from foam_cli.engine import checkpoint, examine, machine
+from foam_cli.core.settings import Settings, Stage
+from foam_cli.engine import checkpoint, examine, machine, stream
 from foam_cli.engine.defences import (
     Defences,
     check_regularizers,
     defend,
+    learnt_in_stage,
     reads_old_data,
     require_old_data_for_regularizers,
 )
@@ -30,6 +31,7 @@ from foam_cli.engine.optimizers import Optimizers
 from foam_cli.engine.prepare import Source, TrainingData, prepare_data, require_old_data
 from foam_cli.engine.state import RunState
 from foam_cli.engine.stopping import stop_requests
+from foam_cli.engine.stream import after_others, check_stream, stages_of
 from foam_cli.evaluation.subject import Subject
 from foam_cli.export.facts import ExportFacts
 from foam_cli.model.heads import direct_head, logits_at
@@ -118,6 +120,7 @@ def build_settings(values: dict[str, Any]) -> Settings:
     if not settings.replay:
         require_old_data(settings, None)
     check_regularizers(settings)
+    check_stream(settings)
     return settings
 
 
@@ -187,7 +190,9 @@ class Run:
         self.start_max_abs_dlogits: float | None = None
         self.exported: Exported | None = None
         self.base: BaseModel
+        self.stages: list[TrainingData] = []
         self.data: TrainingData
+        self.transfer: dict[str, Any] | None = None
         self.grower: Grower | None = None
         self.optimizers: Optimizers
         self.defences: Defences
@@ -212,15 +217,13 @@ class Run:
         machine.suit(self.base.model, s.hardware)
         self.base_parameters = num_parameters_in_use(self.base.model)
         self.display.say("preparing data", style="dim")
-        source: Source = s.data
-        self.data = prepare_data(source, s.replay or None, self.base, s.train, s.seed, old=reads_old_data(s))
+        for stage in stages_of(s):
+            self._prepare(stage)
+        self.data = self.stages[0]
         require_old_data(s, self.data.old)
         require_old_data_for_regularizers(s, self.data.old)
-        self._tell_data()
         if not resuming:
-            hashes = {"train": self.data.train.sha256, "validation": self.data.validation.sha256}
-            hashes |= {"old": self.data.old.sha256} if self.data.old is not None else {}
-            self.folder.write_start(self.values, self.command, hashes, self.base.sha256)
+            self.folder.write_start(self.values, self.command, self._data_hashes(), self.base.sha256)
 
         if examine_base:
             self.results["base"] = self._examined("base")
@@ -233,8 +236,8 @@ class Run:
         if resuming:
             self._continue()
 
-    def train(self, should_stop: Any) -> bool:
-        """Run the loop.
+    def train(self, should_stop: Callable[[], bool]) -> bool:
+        """Run the loop, once for every stage.
 
         Args:
             should_stop: Says whether the user wants the run to end.
@@ -242,8 +245,19 @@ class Run:
         Returns:
             Whether all steps are done.
         """
+        for number, data in enumerate(self.stages):
+            last = (number + 1) * self.settings.train.steps
+            if self.state.step < last:
+                self._begin_stage(number, data)
+                if not train(self._loop(last, should_stop), self.state):
+                    return False
+            if len(self.stages) > 1:
+                self._end_stage(number, self.state.step == last)
+        return True
+
+    def _loop(self, last_step: int, should_stop: Callable[[], bool]) -> Loop:
         model = self.base.model
-        loop = Loop(
+        return Loop(
             settings=self.settings,
             model=model,
             head=direct_head(model),
@@ -252,17 +266,56 @@ class Run:
             optimizers=self.optimizers,
             grower=self.grower,
             defences=self.defences,
+            last_step=last_step,
             folder=self.folder,
             display=self.display,
             evaluate=self._evaluate_at,
             save=self._save,
             should_stop=should_stop,
         )
-        return train(loop, self.state)
+
+    def _prepare(self, stage: Stage) -> None:
+        s = self.settings
+        source: Source = stage.data
+        data = prepare_data(source, s.replay or None, self.base, s.train, s.seed, old=reads_old_data(s))
+        data = after_others(data, [one.train for one in self.stages])
+        self._tell_data(data)
+        self.stages.append(data)
+
+    def _data_hashes(self) -> dict[str, str]:
+        hashes: dict[str, str] = {}
+        for number, data in enumerate(self.stages):
+            at = f"{stream.name_of(number)}/" if len(self.stages) > 1 else ""
+            hashes |= {f"{at}train": data.train.sha256, f"{at}validation": data.validation.sha256}
+            hashes |= {f"{at}old": data.old.sha256} if data.old is not None else {}
+        return hashes
+
+    def _begin_stage(self, number: int, data: TrainingData) -> None:
+        """Take up the data of a stage, unless the run is in the middle of it."""
+        if data is self.data:
+            return
+        self.display.say(f"stage {number + 1} of {len(self.stages)}: {self.settings.stages[number].name}")
+        self.data = data
+        self.state.replay, self.state.stream = data.initial_replay(), data.stream.state()
+        self.state.validation = []
+
+    def _end_stage(self, number: int, just_ended: bool) -> None:
+        """Examine what a stage has made of the model; the answers of an earlier stage are on disk."""
+        name = stream.name_of(number)
+        self.results[name] = self._examined(name)
+        if just_ended and number + 1 < len(self.stages):
+            look = learnt_in_stage(self.settings, self.base, self.data, self.display)
+            self.defences.end_stage(self.state.step, look)
 
     def conclude(self) -> None:
         """Examine what came out, export it, and write the report."""
-        self.results["final"] = self._examined("final")
+        last = self.results.get(stream.name_of(len(self.stages) - 1))
+        self.results["final"] = last or self._examined("final")
+        if last is not None:
+            examine.save(last, self.folder.path / "evaluations" / "final")
+        if transferred := stream.summed_up(self.settings, self.results):
+            self.transfer = stream.as_data(transferred)
+            self.display.console.print(stream.table(transferred, self.settings.stages))
         if self.settings.interpolate:
             self._interpolate()
         self.exported = self.write_export(self.settings.export.format, None)
@@ -310,13 +363,13 @@ class Run:
 
     # ---------------------------------------------------------------- paragraphs
 
-    def _tell_data(self) -> None:
-        facts = self.data.train.facts
+    def _tell_data(self, data: TrainingData) -> None:
+        facts = data.train.facts
         odd = "".join(f", {facts[how]} {how}" for how in ("truncated", "skipped") if facts[how])
-        old = "" if self.data.old is None else f"; {len(self.data.old):,} old examples"
+        old = "" if data.old is None else f"; {len(data.old):,} old examples"
         self.display.say(
-            f"  {len(self.data.train):,} examples, {facts['tokens']:,} tokens{odd}; "
-            f"{len(self.data.validation):,} set apart{old}",
+            f"  {len(data.train):,} examples, {facts['tokens']:,} tokens{odd}; "
+            f"{len(data.validation):,} set apart{old}",
             style="dim",
         )
 
@@ -326,7 +379,7 @@ class Run:
         with torch.no_grad():
             before = model(input_ids=probe.input_ids_BT[:4], use_cache=False).logits
             width = max(site.views.width for site in find_ffn_sites(model)) if s.growth else 0
-            capacity = s.growth.capacity(s.train.steps, width) if s.growth else 0
+            capacity = s.growth.capacity(s.total_steps, width) if s.growth else 0
             ffns = make_growable(model, capacity) if capacity else []
             after = model(input_ids=probe.input_ids_BT[:4], use_cache=False).logits
         self.start_max_abs_dlogits = float((after.float() - before.float()).abs().max())
@@ -340,7 +393,7 @@ class Run:
         """Ask the tasks, or read the answers that an earlier part of this run wrote."""
         where = self.folder.path / "evaluations" / when
         tasks = examine.tasks_of(self.settings.evaluation)
-        found = examine.load(where) if when == "base" else None
+        found = examine.load(where) if when == "base" or when.startswith("stage_") else None
         if found is not None and found.keys() == tasks.keys():
             return found
         subject = Subject(
@@ -418,6 +471,7 @@ class Run:
         self.defences.resume(found.state.step)
         _set_rng_state(found.rng)
         self.state = found.state
+        self.data = self.stages[stream.stage_at(self.settings, self.state.step)]
         self.data.stream.load_state(found.state.stream)
         self.folder.forget_after(found.state.step)
         self.display.say(f"Continuing at step {found.state.step}.")
@@ -459,6 +513,7 @@ class Run:
                 **examine.summary(examine.tasks_of(self.settings.evaluation), self.results),
                 "parameters": parameters,
                 "start_max_abs_dlogits": self.start_max_abs_dlogits,
+                "transfer": self.transfer,
                 "growth_events": len(self.state.records),
                 "skipped_evaluations": self.state.skipped,
                 "tokens": self.state.tokens,

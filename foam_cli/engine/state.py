@@ -17,7 +17,7 @@ class RunState:
         stream: Position of the batch stream.
         replay: State of the replay strategy.
         growth: State of the growth policy.
-        validation: (step, loss in nats) of every validation so far.
+        validation: (step, loss in nats) of every validation of this stage so far.
         records: Every growth event so far.
         skipped: Evaluations that failed: {"step", "task", "error"}.
     """

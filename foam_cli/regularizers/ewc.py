@@ -69,7 +69,7 @@ class Ewc:
             ConfigError: There are such; the message says what to do.
         """
         require_moving_core("regularizer.ewc", settings)
-        if self.online_decay is not None:  # until a run can have several stages
+        if self.online_decay is not None and len(settings.stages) < 2:
             raise ConfigError(
                 f"regularizer.ewc.online_decay={self.online_decay}: takes effect where a stage ends and "
                 "another one follows, and this run has one stage. Use regularizer.ewc.online_decay=null."

@@ -59,6 +59,8 @@ class Plateau:
         Returns:
             A firing or None, and what it remembers next.
         """
+        if len(context.validation_losses) < state["num_seen"]:  # a new stage has validation data of its own
+            state = self.initial_state()
         best, num_waited = state["best_nats"], state["num_waited"]
         for _, nats in context.validation_losses[state["num_seen"] :]:
             if best is None or nats <= best - self.min_delta_nats:
