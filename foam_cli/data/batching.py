@@ -5,7 +5,7 @@ carry no attention mask, which spares its memory and lets attention run on its f
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,9 @@ class Batch:
         num_targets: Tokens that carry loss.
         num_tokens: Real tokens, padding excluded.
         names: Which examples these are, for messages.
+        numbers: The number of every row's example within its corpus, where anybody may ask for it.
+        num_new_rows: Rows of what is learnt; replayed ones come after them.
+        num_old_targets: Targets in replayed rows, which are the last ones.
     """
 
     input_ids_BT: Int[torch.Tensor, "B T"]
@@ -45,6 +48,9 @@ class Batch:
     num_targets: int
     num_tokens: int
     names: list[str]
+    numbers: list[int]
+    num_new_rows: int
+    num_old_targets: int
 
     def to(self, device: str) -> "Batch":
         """Move the tensors.
@@ -57,13 +63,11 @@ class Batch:
         """
         if device == "cpu":
             return self
-        return Batch(
+        return replace(
+            self,
             input_ids_BT=self.input_ids_BT.to(device, non_blocking=True),
             target_positions_N=self.target_positions_N.to(device, non_blocking=True),
             target_ids_N=self.target_ids_N.to(device, non_blocking=True),
-            num_targets=self.num_targets,
-            num_tokens=self.num_tokens,
-            names=self.names,
         )
 
 
@@ -79,13 +83,21 @@ def padded(length: int) -> int:
     return -(-length // PAD_MULTIPLE) * PAD_MULTIPLE
 
 
-def collate(examples: Sequence[Example], pad_id: int, names: list[str]) -> Batch:
+def collate(
+    examples: Sequence[Example],
+    pad_id: int,
+    names: list[str],
+    numbers: Sequence[int] = (),
+    num_new_rows: int | None = None,
+) -> Batch:
     """Pad examples to one length and find their targets.
 
     Args:
-        examples: The examples.
+        examples: The examples, replayed ones last.
         pad_id: The token to pad with; it is never a target.
         names: Their names.
+        numbers: Their numbers within their corpora, where anybody may ask for them.
+        num_new_rows: How many of them are new, or None for all.
 
     Returns:
         The batch.
@@ -103,6 +115,7 @@ def collate(examples: Sequence[Example], pad_id: int, names: list[str]) -> Batch
     if learnt.size == 0:
         raise DataError(f"A batch has no token to learn: {', '.join(names)}.")
     filler = -learnt.size % TARGET_MULTIPLE
+    num_new_rows = len(examples) if num_new_rows is None else num_new_rows
     return Batch(
         input_ids_BT=torch.from_numpy(ids),
         target_positions_N=torch.from_numpy(np.pad(learnt - 1, (0, filler))),
@@ -110,6 +123,9 @@ def collate(examples: Sequence[Example], pad_id: int, names: list[str]) -> Batch
         num_targets=int(learnt.size),
         num_tokens=sum(len(one.ids) for one in examples),
         names=names,
+        numbers=list(numbers),
+        num_new_rows=num_new_rows,
+        num_old_targets=int(marks[num_new_rows:].sum()),
     )
 
 
@@ -146,13 +162,13 @@ class BatchStream:
 
     def __init__(self, corpus: Corpus, batch_tokens: int, seed: int) -> None:
         self._corpus = corpus
-        self._batch_tokens = batch_tokens
+        self.batch_tokens = batch_tokens
         self._seed = seed
         self._epoch, self._cursor = 0, 0
         self._plan = self._plan_of(0)
 
     def _plan_of(self, epoch: int) -> list[list[int]]:
-        return plan_epoch(self._corpus.lengths, self._batch_tokens, self._seed, epoch)
+        return plan_epoch(self._corpus.lengths, self.batch_tokens, self._seed, epoch)
 
     def next(self) -> list[int]:
         """Advance by one batch.

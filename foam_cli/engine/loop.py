@@ -23,6 +23,7 @@ from foam_cli.engine.machine import autocast
 from foam_cli.engine.measure import Measurements
 from foam_cli.engine.optimizers import Optimizers
 from foam_cli.engine.prepare import MOMENT_TOKENS, TrainingData
+from foam_cli.engine.row_losses import row_means
 from foam_cli.engine.state import RunState
 from foam_cli.growth.context import Pool
 from foam_cli.model.heads import LogitsAt, logits_at
@@ -97,7 +98,10 @@ def train(loop: Loop, state: RunState) -> bool:
 
             watch = loop.grower and loop.grower.watch(state.step)
             with watch or nullcontext():
-                loss = forward_backward(loop.uncompiled() if watch else loop, batches)
+                losses: list[torch.Tensor] | None = [] if loop.data.reads_losses else None
+                loss = forward_backward(loop.uncompiled() if watch else loop, batches, losses)
+            if losses is not None:
+                state.replay = loop.data.note_losses(batches, losses, state.replay)
             norm = clip_gradients(loop.optimizers.parameters(), t.clip_norm)
             check_finite(loss, norm, state.step + 1, batches)
             lr = loop.grower.step(state.step) if loop.grower else loop.optimizers.step(state.step, {}, float)
@@ -139,12 +143,13 @@ def due(step: int, every: int | None, last: int | None) -> bool:
     return (every is not None and step % every == 0) or step == last
 
 
-def forward_backward(loop: Loop, batches: list[Batch]) -> float:
+def forward_backward(loop: Loop, batches: list[Batch], losses: list[torch.Tensor] | None = None) -> float:
     """Accumulate the gradient of the mean loss per target over all batches.
 
     Args:
         loop: What to work with.
         batches: The batches of one optimizer step.
+        losses: Where the mean loss of every row is appended, batch by batch; or None.
 
     Returns:
         That loss in nats.
@@ -152,26 +157,32 @@ def forward_backward(loop: Loop, batches: list[Batch]) -> float:
     num_targets = sum(batch.num_targets for batch in batches)
     total = torch.zeros((), device=loop.model.device)
     for batch in batches:
-        loss = target_loss(loop, batch) / num_targets
+        loss = target_loss(loop, batch, losses) / num_targets
         if loss.requires_grad:  # a frozen model in which nothing has been born yet has nothing to learn
             loss.backward()
         total += loss.detach()
     return float(total)
 
 
-def target_loss(loop: Loop, batch: Batch) -> torch.Tensor:
+def target_loss(loop: Loop, batch: Batch, losses: list[torch.Tensor] | None = None) -> torch.Tensor:
     """Cross-entropy summed over the targets of a batch, in fp32.
 
     Args:
         loop: What to work with.
         batch: The batch.
+        losses: Where the mean loss of every row is appended, or None.
 
     Returns:
         The sum, in nats.
     """
     with autocast(loop.settings.hardware):
         logits_NV = loop.logits(loop.model, loop.head, batch.input_ids_BT, batch.target_positions_N)
-    return F.cross_entropy(logits_NV.float(), batch.target_ids_N, ignore_index=IGNORED, reduction="sum")
+    targets_N = batch.target_ids_N
+    if losses is None:
+        return F.cross_entropy(logits_NV.float(), targets_N, ignore_index=IGNORED, reduction="sum")
+    losses_N = F.cross_entropy(logits_NV.float(), targets_N, ignore_index=IGNORED, reduction="none")
+    losses.append(row_means(losses_N, batch))
+    return losses_N.sum()
 
 
 @torch.no_grad()
