@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from foam_cli.core.errors import CheckpointError, DataError
+from foam_cli.data.replay.of_data import OfData
 from foam_cli.data.replay.reservoir import Reservoir
 from foam_cli.data.replay.weighted import draw_weighted, loss_weights
 
@@ -103,6 +104,6 @@ class MemoryReplayBuffer:
 
 def _reservoir(ratio: float, size: int) -> Reservoir:
     try:
-        return Reservoir(ratio=ratio, max_examples=size, source={})
+        return Reservoir(ratio=ratio, max_examples=size, source=OfData())
     except ValueError as error:
         raise DataError(str(error)) from error

@@ -150,7 +150,6 @@ class Settings:
         plugins: Packages whose classes `_target_` may name; command line only.
         model: The base model.
         data: A source of documents.
-        curriculum: `data.curriculum`: the order of its examples, or empty for none.
         growth: A growth policy, or empty for none.
         replay: A replay strategy, or empty for none.
         train: The training loop.
@@ -166,7 +165,6 @@ class Settings:
     plugins: list[str]
     model: ModelSettings
     data: Any
-    curriculum: Any
     growth: Any
     replay: Any
     train: TrainSettings

@@ -1,43 +1,20 @@
 """Puts the training examples into the order that `data.curriculum` asks for."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
 from foam_cli.core.errors import ConfigError
 from foam_cli.core.settings import Settings
 from foam_cli.data.curricula.difficulty import PhasedStream
+from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.engine.cached import cached
 from foam_cli.engine.display import Display
 from foam_cli.engine.prepare import TrainingData
 from foam_cli.engine.row_losses import corpus_losses
 from foam_cli.model.loading import BaseModel
-
-
-@runtime_checkable
-class Curriculum(Protocol):
-    """What the engine asks of a curriculum."""
-
-    def pools(self, losses: list[float], lengths: npt.NDArray[np.int64]) -> list[list[int]]:
-        """Example numbers per phase."""
-        ...
-
-
-def apart_from_source(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Take `data.curriculum` out of the data section: it is said of every source, and no source reads it.
-
-    Args:
-        values: A composed configuration.
-
-    Returns:
-        The same with `curriculum` beside `data`.
-    """
-    data = dict(values["data"])
-    return {**values, "curriculum": data.pop("curriculum", {}), "data": data}
 
 
 def in_phases(data: TrainingData, settings: Settings, base: BaseModel, display: Display) -> TrainingData:
@@ -55,8 +32,8 @@ def in_phases(data: TrainingData, settings: Settings, base: BaseModel, display: 
     Raises:
         ConfigError: There are fewer examples or forward passes than phases.
     """
-    curriculum = settings.curriculum
-    if not curriculum:
+    curriculum = cast("Curriculum | None", getattr(settings.data, "curriculum", None))
+    if curriculum is None or not curriculum.reads_losses:
         return data
     key = [
         base.sha256,
@@ -84,7 +61,7 @@ def in_phases(data: TrainingData, settings: Settings, base: BaseModel, display: 
     hardest = [max(losses[index] for index in pool) for pool in pools]
     display.say(
         f"  curriculum: {len(pools)} phases of up to {', '.join(f'{loss:.2f}' for loss in hardest)} nats; "
-        f"holds {held / 2**20:.1f} MiB",
+        f"holds {held / 2**20:.2f} MiB",
         style="dim",
     )
     stream = PhasedStream(data.train, pools, data.stream.batch_tokens, data.seed, num_batches)

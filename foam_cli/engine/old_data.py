@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from foam_cli.core.settings import Settings
 from foam_cli.data.corpus import Corpus, Example
 from foam_cli.data.encode import Document
 from foam_cli.data.generated.write import Rules, Written, write_documents
+from foam_cli.data.replay.of_data import OfData
 from foam_cli.data.replay.protocols import ReplaySource
 from foam_cli.engine.cached import cached
 from foam_cli.engine.display import Display
@@ -34,7 +35,7 @@ def require_one_source(settings: Settings) -> None:
             f"data.old_path={path}: has no effect, because the replay strategy lets the base model write its "
             "old documents. Leave it out, or choose replay=reservoir."
         )
-    if getattr(settings.replay, "source", None):
+    if not isinstance(getattr(settings.replay, "source", OfData()), OfData):
         raise ConfigError(f"data.old_path={path}: has no effect beside replay.source; leave one of them out.")
 
 
@@ -49,27 +50,14 @@ def old_documents(source: Any, replay: Any, seed: int) -> list[Document] | None:
     Returns:
         The documents, or None where nothing old is known.
     """
-    own = cast("ReplaySource | None", getattr(replay, "source", None) or None)
-    if own is None:
+    own = cast("ReplaySource | OfData", getattr(replay, "source", OfData()))
+    if isinstance(own, OfData):
         return source.old_documents(seed)
     found = own.documents(seed)
     return found[0] if isinstance(found, tuple) else found
 
 
-@dataclass(frozen=True, kw_only=True)
-class OwnWords:
-    """What the base model wrote.
-
-    Attributes:
-        corpus: Its documents; every token carries loss.
-        words: How many were asked for, how many were kept and why the others were not.
-    """
-
-    corpus: Corpus
-    words: str
-
-
-def own_words(settings: Settings, base: BaseModel, display: Display) -> OwnWords | None:
+def own_words(settings: Settings, base: BaseModel, display: Display) -> Corpus | None:
     """Let the base model write its old documents, where the replay strategy wants that.
 
     Args:
@@ -78,8 +66,8 @@ def own_words(settings: Settings, base: BaseModel, display: Display) -> OwnWords
         display: Shows the progress.
 
     Returns:
-        What it wrote; read from disk where the same model has written it before. None where nothing is
-        wanted.
+        What it wrote, every token to be learnt, with `counts` among its facts; read from disk where the same
+        model has written it before. None where nothing is wanted.
 
     Raises:
         DataError: Nothing was worth keeping.
@@ -108,7 +96,8 @@ def own_words(settings: Settings, base: BaseModel, display: Display) -> OwnWords
         for ids in written.documents
         if len(ids) > 1
     ]
-    return OwnWords(corpus=Corpus.of(examples, written.facts), words=words)
+    display.say(f"  the base model's own documents: {words}", style="dim")
+    return Corpus.of(examples, {"counts": words})
 
 
 def _counts(facts: Mapping[str, int]) -> str:
@@ -134,7 +123,6 @@ def memory_bytes(old: Corpus | None, state: Mapping[str, Any]) -> int:
         Bytes.
     """
     tokens = 0 if old is None else old.ids.nbytes + old.targets.nbytes + old.offsets.nbytes
-    lists = [value for value in state.values() if isinstance(value, list)]
-    return tokens + sum(
-        sys.getsizeof(value) + sum(map(sys.getsizeof, cast("list[Any]", value))) for value in lists
-    )
+    lists = [cast("list[Any]", value) for value in state.values() if isinstance(value, list)]
+    # An entry is a number, or will be one: a reference and the number itself.
+    return tokens + sum(sys.getsizeof(value) + len(value) * sys.getsizeof(1) for value in lists)

@@ -13,13 +13,13 @@ from foam_cli.core.errors import CheckpointError, ConfigError, FoamError
 from foam_cli.core.files import write_json
 from foam_cli.core.settings import Settings
 from foam_cli.engine import checkpoint, examine, machine
-from foam_cli.engine.curriculum import apart_from_source, in_phases
+from foam_cli.engine.curriculum import in_phases
 from foam_cli.engine.display import Display
 from foam_cli.engine.exporting import Exported, write_export
 from foam_cli.engine.folder import RunFolder, arm_folder, newest_unfinished
 from foam_cli.engine.grow import Grower
 from foam_cli.engine.loop import Loop, train
-from foam_cli.engine.old_data import OwnWords, memory_bytes, own_words, require_one_source
+from foam_cli.engine.old_data import memory_bytes, own_words, require_one_source
 from foam_cli.engine.optimizers import Optimizers
 from foam_cli.engine.prepare import Source, TrainingData, prepare_data, require_old_data
 from foam_cli.engine.state import RunState
@@ -99,8 +99,7 @@ def build_settings(values: dict[str, Any]) -> Settings:
     Raises:
         ConfigError: A setting is wrong, or has no effect.
     """
-    resolved = apart_from_source(config.resolve_environment(values))
-    settings = config.build(Settings, resolved, values.get("plugins") or [])
+    settings = config.build(Settings, config.resolve_environment(values), values.get("plugins") or [])
     require_one_source(settings)
     if settings.train.parameters == "grown" and not settings.growth:
         raise ConfigError(
@@ -210,17 +209,14 @@ class Run:
         self.display.say("preparing data", style="dim")
         source: Source = s.data
         own = own_words(s, self.base, self.display)
-        data = prepare_data(
-            source, s.replay or None, self.base, s.train, s.seed, own=None if own is None else own.corpus
-        )
-        self.data = in_phases(data, s, self.base, self.display)
+        self.data = prepare_data(source, s.replay or None, self.base, s.train, s.seed, own=own)
         require_old_data(s, self.data.old)
         self._tell_data()
-        self._tell_replay(own)
+        self.data = in_phases(self.data, s, self.base, self.display)
         if not resuming:
             hashes = {"train": self.data.train.sha256, "validation": self.data.validation.sha256}
             hashes |= {"old": self.data.old.sha256} if self.data.old is not None else {}
-            hashes |= {"old_counts": own.words} if own is not None else {}
+            hashes |= {"old_counts": own.facts["counts"]} if own is not None else {}
             self.folder.write_start(self.values, self.command, hashes, self.base.sha256)
 
         if examine_base:
@@ -308,15 +304,9 @@ class Run:
             f"{len(self.data.validation):,} set apart{old}",
             style="dim",
         )
-
-    def _tell_replay(self, own: OwnWords | None) -> None:
-        if own is not None:
-            self.display.say(f"  the base model's own documents: {own.words}", style="dim")
         if self.data.replay is not None:
             held = memory_bytes(self.data.old, self.data.initial_replay())
-            self.display.say(
-                f"  replay={type(self.data.replay).__name__} holds {held / 2**20:.1f} MiB", style="dim"
-            )
+            self.display.say(f"  {type(self.data.replay).__name__} holds {held / 2**20:.2f} MiB", style="dim")
 
     def _make_growable(self) -> None:
         s, model = self.settings, self.base.model

@@ -93,7 +93,7 @@ VARIANTS: dict[str, list[str]] = {
         "replay.num_documents=12",
         "replay.max_tokens=40",
         "replay.keep_unended=true",
-    ],  # fmt: skip
+    ],
     "curriculum": ["data.curriculum=difficulty", "train.accumulate=2"],
     "once": ["growth=block_schedule", "growth.trigger=once", "train=grown"],
 }

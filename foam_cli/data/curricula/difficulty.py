@@ -39,6 +39,11 @@ class Difficulty:
                 f"num_phases={self.num_phases}: at least 2; data.curriculum=none shows everything at once."
             )
 
+    @property
+    def reads_losses(self) -> bool:
+        """Difficulty is the base model's loss."""
+        return True
+
     def pools(self, losses: Sequence[float], lengths: npt.NDArray[np.int64]) -> list[list[int]]:
         """Decide what each phase shows.
 
@@ -71,14 +76,14 @@ class PhasedStream:
     ) -> None:
         self._lengths = corpus.lengths
         self._pools = [np.array(pool, dtype=np.int64) for pool in pools]
-        self._batch_tokens, self._seed, self._num_batches = batch_tokens, seed, num_batches
+        self.batch_tokens, self._seed, self._num_batches = batch_tokens, seed, num_batches
         self._taken, self._phase, self._epoch, self._cursor = 0, 0, 0, 0
         self._plan = self._planned()
 
     def _planned(self) -> list[list[int]]:
         pool = self._pools[self._phase]
         seed = derive_seed(self._seed, "phase", self._phase)
-        plan = plan_epoch(self._lengths[pool], self._batch_tokens, seed, self._epoch)
+        plan = plan_epoch(self._lengths[pool], self.batch_tokens, seed, self._epoch)
         return [pool[batch].tolist() for batch in plan]
 
     def next(self) -> list[int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foam_cli.data.replay import memory
+from foam_cli.data.replay.of_data import OfData
 from foam_cli.data.replay.protocols import ReplaySource
 from foam_cli.data.replay.weighted import draw_weighted, loss_weights
 
@@ -21,7 +22,7 @@ class LossWeighted:
     Attributes:
         ratio: The share of every batch's token budget that is replayed.
         max_examples: It holds at most this many, and a loss for each.
-        source: Where old documents come from; empty for what the data source itself offers.
+        source: Where old documents come from.
 
     Source: T. Schaul, J. Quan, I. Antonoglou, D. Silver, "Prioritized Experience Replay", ICLR 2016,
         arXiv 1511.05952, equation 1 with α = 1.
@@ -32,12 +33,11 @@ class LossWeighted:
 
     ratio: float
     max_examples: int
-    source: ReplaySource | dict[str, Any]
+    source: ReplaySource | OfData
 
     def __post_init__(self) -> None:
         memory.check_ratio(self.ratio)
         memory.check_size(self.max_examples)
-        memory.check_source(self.source)
 
     def count(self, num_new: int) -> int:
         """How many old examples make up the ratio of a batch, beside so many new ones.

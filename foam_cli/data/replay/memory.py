@@ -1,10 +1,8 @@
 """What replay strategies share: how much is replayed, and which examples a bounded memory holds."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from foam_cli.core.seeds import rng
-from foam_cli.data.replay.protocols import ReplaySource
 
 
 def check_ratio(ratio: float) -> None:
@@ -31,19 +29,6 @@ def check_size(max_examples: int) -> None:
     """
     if max_examples < 1:
         raise ValueError(f"replay.max_examples={max_examples}: must be at least 1.")
-
-
-def check_source(source: ReplaySource | Mapping[str, Any]) -> None:
-    """Refuse settings of a source that has none.
-
-    Args:
-        source: A source, or an empty mapping for the data source's own old documents.
-
-    Raises:
-        ValueError: The mapping holds something.
-    """
-    if isinstance(source, Mapping) and source:
-        raise ValueError(f"replay.source.{next(iter(source))}: replay.source=data has no settings.")
 
 
 def num_old(ratio: float, num_new: int) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foam_cli.data.replay import memory
+from foam_cli.data.replay.of_data import OfData
 from foam_cli.data.replay.protocols import ReplaySource
 
 
@@ -19,19 +20,18 @@ class Reservoir:
     Attributes:
         ratio: The share of every batch's token budget that is replayed.
         max_examples: The reservoir holds at most this many.
-        source: Where old documents come from; empty for what the data source itself offers.
+        source: Where old documents come from.
 
     Source: J. S. Vitter, "Random sampling with a reservoir", ACM TOMS 11(1), 1985, algorithm R.
     """
 
     ratio: float
     max_examples: int
-    source: ReplaySource | dict[str, Any]
+    source: ReplaySource | OfData
 
     def __post_init__(self) -> None:
         memory.check_ratio(self.ratio)
         memory.check_size(self.max_examples)
-        memory.check_source(self.source)
 
     def count(self, num_new: int) -> int:
         """How many old examples make up the ratio of a batch, beside so many new ones.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from foam_cli.core.errors import DataError
+from foam_cli.data.curricula.none import NoCurriculum
 from foam_cli.data.encode import Document
 from foam_cli.data.sources.files import Files
 
@@ -39,5 +40,6 @@ class OldFiles:
         files = Files(
             path=self.path, old_path=self.path, layout=self.layout, validation_frac=0.5, max_length=1,
             loss_on="all", skip_untrainable=False, substitutions=None,
+            curriculum=NoCurriculum(),
         )  # fmt: skip
         return files.old_documents(seed) or []

@@ -4,14 +4,13 @@ import json
 import math
 from collections import Counter
 
-import pytest
-
 from foam_cli.data.replay.loss_weighted import LossWeighted
+from foam_cli.data.replay.of_data import OfData
 from foam_cli.data.replay.weighted import loss_weights
 
 
 def memory_of(losses, size=100):
-    replay = LossWeighted(ratio=0.5, max_examples=size, source={})
+    replay = LossWeighted(ratio=0.5, max_examples=size, source=OfData())
     state = replay.observe(replay.initial_state(), range(len(losses)), 0)
     known = {index: loss for index, loss in enumerate(losses) if loss is not None}
     return replay, json.loads(json.dumps(replay.note_losses(state, known)))
@@ -59,7 +58,7 @@ def test_the_memory_is_bounded_and_a_newcomer_has_no_loss():
 
 def test_it_holds_a_fair_sample():
     num, size, trials = 20, 5, 800
-    replay = LossWeighted(ratio=0.5, max_examples=size, source={})
+    replay = LossWeighted(ratio=0.5, max_examples=size, source=OfData())
     held = Counter(
         index
         for seed in range(trials)
@@ -67,8 +66,3 @@ def test_it_holds_a_fair_sample():
     )
     p = size / num
     assert all(abs(held[i] - trials * p) < 4.5 * math.sqrt(trials * p * (1 - p)) for i in range(num))
-
-
-def test_a_source_of_its_own_has_settings_of_its_own_only():
-    with pytest.raises(ValueError, match=r"replay\.source\.path"):
-        LossWeighted(ratio=0.5, max_examples=1, source={"path": "x"})

@@ -28,7 +28,7 @@ def chain():
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-        # The last norm turns a one-hot vector into one of two values per place: log p can be read off linearly.
+        # The last norm makes a one-hot vector take one of two values per place, so log p is linear in it.
         model.transformer.wte.weight.copy_(torch.eye(4))
         model.transformer.ln_f.weight.fill_(1.0)
         one_hot = torch.nn.functional.layer_norm(torch.eye(4), (4,), eps=config.layer_norm_epsilon)
