@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from foam_cli.core.errors import CheckpointError, DataError
+from foam_cli.data.replay.of_data import OfData
 from foam_cli.data.replay.reservoir import Reservoir
-from foam_cli.data.replay.weighted import draw_weighted
-
-#: The smallest weight of an example, in nats: what is learnt perfectly is still rehearsed now and then.
-MIN_LOSS = 1e-3
+from foam_cli.data.replay.weighted import draw_weighted, loss_weights
 
 Example = dict[str, Any]
 
@@ -71,7 +69,9 @@ class MemoryReplayBuffer:
         self._num_draws += 1
         count = _reservoir(replay_ratio, self._reservoir.max_examples).count(len(new))
         held = [self._examples[number] for number in self._state["held"]]
-        drawn = draw_weighted(_weights(held), count, self._seed, self._num_draws)
+        drawn = draw_weighted(
+            loss_weights([one.get("loss") for one in held]), count, self._seed, self._num_draws
+        )
         return [*new, *({key: held[at][key] for key in ("prompt", "response")} for at in drawn)]
 
     def state_dict(self) -> dict[str, Any]:
@@ -104,12 +104,6 @@ class MemoryReplayBuffer:
 
 def _reservoir(ratio: float, size: int) -> Reservoir:
     try:
-        return Reservoir(ratio=ratio, max_examples=size)
+        return Reservoir(ratio=ratio, max_examples=size, source=OfData())
     except ValueError as error:
         raise DataError(str(error)) from error
-
-
-def _weights(examples: Sequence[Example]) -> list[float]:
-    known = [example["loss"] for example in examples if "loss" in example]
-    mean = sum(known) / len(known) if known else 1.0
-    return [max(example.get("loss", mean), MIN_LOSS) for example in examples]

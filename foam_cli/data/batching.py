@@ -162,13 +162,13 @@ class BatchStream:
 
     def __init__(self, corpus: Corpus, batch_tokens: int, seed: int) -> None:
         self._corpus = corpus
-        self._batch_tokens = batch_tokens
+        self.batch_tokens = batch_tokens
         self._seed = seed
         self._epoch, self._cursor = 0, 0
         self._plan = self._plan_of(0)
 
     def _plan_of(self, epoch: int) -> list[list[int]]:
-        return plan_epoch(self._corpus.lengths, self._batch_tokens, self._seed, epoch)
+        return plan_epoch(self._corpus.lengths, self.batch_tokens, self._seed, epoch)
 
     def next(self) -> list[int]:
         """Advance by one batch.

@@ -24,6 +24,7 @@ from foam_cli.engine.machine import autocast
 from foam_cli.engine.measure import Measurements
 from foam_cli.engine.optimizers import Optimizers
 from foam_cli.engine.prepare import MOMENT_TOKENS, TrainingData
+from foam_cli.engine.row_losses import losses_of_rows
 from foam_cli.engine.state import RunState
 from foam_cli.growth.context import Pool
 from foam_cli.model.heads import LogitsAt, logits_at
@@ -102,8 +103,11 @@ def train(loop: Loop, state: RunState) -> bool:
 
             watch = loop.grower and loop.grower.watch(state.step)
             with watch or nullcontext():
-                loss, penalties = forward_backward(loop.uncompiled() if watch else loop, batches)
+                rows: list[torch.Tensor] | None = [] if loop.data.reads_losses else None
+                loss, penalties = forward_backward(loop.uncompiled() if watch else loop, batches, rows)
             penalties |= loop.defences.pull()
+            if rows is not None:
+                state.replay = loop.data.note_losses(batches, rows, state.replay)
             norm = clip_gradients(loop.optimizers.parameters(), t.clip_norm)
             check_finite(loss, norm, state.step + 1, batches)
             lr = loop.grower.step(state.step) if loop.grower else loop.optimizers.step(state.step, {}, float)
@@ -146,12 +150,15 @@ def due(step: int, every: int | None, last: int | None) -> bool:
     return (every is not None and step % every == 0) or step == last
 
 
-def forward_backward(loop: Loop, batches: list[Batch]) -> tuple[float, Penalties]:
+def forward_backward(
+    loop: Loop, batches: list[Batch], row_losses: list[torch.Tensor] | None = None
+) -> tuple[float, Penalties]:
     """Accumulate the gradient of the mean loss per target over all batches, and of penalties on answers.
 
     Args:
         loop: What to work with.
         batches: The batches of one optimizer step.
+        row_losses: Where the mean loss of every row is appended, batch by batch; or None.
 
     Returns:
         That loss in nats, and the penalties, which are no part of it.
@@ -170,6 +177,8 @@ def forward_backward(loop: Loop, batches: list[Batch]) -> tuple[float, Penalties
         total += loss.detach()
         for name, value in held.items():
             penalties[name] = penalties.get(name, 0) + value.detach()
+        if row_losses is not None:
+            row_losses.append(losses_of_rows(logits_NV, batch))
     return float(total), penalties
 
 

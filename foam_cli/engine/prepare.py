@@ -11,8 +11,10 @@ from foam_cli.core.seeds import rng
 from foam_cli.core.settings import Settings, TrainSettings
 from foam_cli.data.batching import Batch, BatchStream, collate, plan_epoch
 from foam_cli.data.corpus import Corpus
+from foam_cli.data.curricula.difficulty import PhasedStream
 from foam_cli.data.encode import Document, LossOn, encode_documents
-from foam_cli.data.replay.reservoir import Reservoir
+from foam_cli.data.replay.protocols import ReadsLosses, Replay
+from foam_cli.engine.old_data import old_documents
 from foam_cli.growth.context import Pool
 from foam_cli.model.loading import BaseModel
 
@@ -77,8 +79,8 @@ class TrainingData:
     train: Corpus
     validation: Corpus
     old: Corpus | None
-    stream: BatchStream
-    replay: Reservoir | None
+    stream: BatchStream | PhasedStream
+    replay: Replay | None
     pad_id: int
     seed: int
     batch_tokens: int
@@ -106,6 +108,33 @@ class TrainingData:
             if self.old is None:
                 replay_state = self.replay.observe(replay_state, new, self.seed)
         return collate(examples, self.pad_id, names, numbers, len(new)), replay_state
+
+    @property
+    def reads_losses(self) -> bool:
+        """Whether the replay strategy wants to know the loss of every row."""
+        return isinstance(self.replay, ReadsLosses)
+
+    def note_losses(
+        self, batches: Sequence[Batch], losses: Sequence[torch.Tensor], replay_state: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Tell the replay strategy how well the model did on what it may draw.
+
+        Args:
+            batches: The batches of one step.
+            losses: For each, the mean loss of every row, in nats.
+            replay_state: The memory.
+
+        Returns:
+            The memory afterwards.
+        """
+        if not isinstance(self.replay, ReadsLosses):
+            return replay_state
+        known: dict[int, float] = {}
+        for batch, losses_B in zip(batches, losses, strict=True):
+            # Where the training stream itself is replayed, its new rows are met, too.
+            first = 0 if self.old is None else batch.num_new_rows
+            known.update(zip(batch.numbers[first:], losses_B.tolist()[first:], strict=True))
+        return self.replay.note_losses(replay_state, known)
 
     def initial_replay(self) -> dict[str, Any]:
         """The reservoir at the start of a run.
@@ -184,7 +213,14 @@ class TrainingData:
 
 
 def prepare_data(
-    source: Source, replay: Reservoir | None, base: BaseModel, train: TrainSettings, seed: int, *, old: bool
+    source: Source,
+    replay: Replay | None,
+    base: BaseModel,
+    train: TrainSettings,
+    seed: int,
+    *,
+    old: bool = False,
+    own: Corpus | None = None,
 ) -> TrainingData:
     """Generate or read the documents and tokenise them.
 
@@ -195,6 +231,7 @@ def prepare_data(
         train: For the token budget.
         seed: The run's seed.
         old: Whether old documents are wanted although none are replayed.
+        own: Old documents that the base model wrote itself; then no others are read.
 
     Returns:
         The data.
@@ -211,14 +248,15 @@ def prepare_data(
         )
 
     new, apart = source.documents(seed)
-    known = source.old_documents(seed) if replay is not None or old else None
+    wanted = (replay is not None or old) and own is None
+    known = old_documents(source, replay, seed) if wanted else None
     corpus = encode(new, source.loss_on)
     share = 1.0 if replay is None else 1.0 - replay.ratio
     return TrainingData(
         train=corpus,
         validation=encode(apart, source.loss_on),
         # Old documents are rehearsed as they were learnt: every token of them.
-        old=None if known is None else encode(known, "all"),
+        old=own if known is None else encode(known, "all"),
         stream=BatchStream(corpus, max(1, int(train.batch_tokens * share)), seed),
         replay=replay,
         pad_id=int(base.tokenizer.pad_token_id),
@@ -244,7 +282,10 @@ def require_old_data(settings: Settings, old: Corpus | None) -> None:
     if settings.replay:
         missing = f"data={data} does not know what the base model was trained on: name it in data.old_path"
     else:
-        missing = "replay=none: choose replay=reservoir (where data=files, also name it in data.old_path)"
+        missing = (
+            "replay=none: choose replay=reservoir (where data=files, also name it in data.old_path) or "
+            "replay=self_generated"
+        )
     raise ConfigError(
         f"growth.initializer={name} measures old data, but {missing}; or choose an initializer that needs "
         "none, such as growth.initializer=random."

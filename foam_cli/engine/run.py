@@ -12,7 +12,9 @@ from foam_cli import config
 from foam_cli.core.errors import CheckpointError, ConfigError, FoamError
 from foam_cli.core.files import write_json
 from foam_cli.core.settings import Settings, Stage
+from foam_cli.data.corpus import Corpus
 from foam_cli.engine import checkpoint, examine, machine, stream
+from foam_cli.engine.curriculum import in_phases
 from foam_cli.engine.defences import (
     Defences,
     check_regularizers,
@@ -27,6 +29,7 @@ from foam_cli.engine.folder import RunFolder, arm_folder, newest_unfinished
 from foam_cli.engine.grow import Grower
 from foam_cli.engine.interpolate import standing_at, sweep, table
 from foam_cli.engine.loop import Loop, train
+from foam_cli.engine.old_data import memory_bytes, own_words, require_one_source
 from foam_cli.engine.optimizers import Optimizers
 from foam_cli.engine.prepare import Source, TrainingData, prepare_data, require_old_data
 from foam_cli.engine.state import RunState
@@ -107,6 +110,7 @@ def build_settings(values: dict[str, Any]) -> Settings:
         ConfigError: A setting is wrong, or has no effect.
     """
     settings = config.build(Settings, config.resolve_environment(values), values.get("plugins") or [])
+    require_one_source(settings)
     if settings.train.parameters == "grown" and not settings.growth:
         raise ConfigError(
             "train=grown with growth=none: nothing would be trained. Use train=ffn or train=full."
@@ -217,13 +221,14 @@ class Run:
         machine.suit(self.base.model, s.hardware)
         self.base_parameters = num_parameters_in_use(self.base.model)
         self.display.say("preparing data", style="dim")
+        own = own_words(s, self.base, self.display)
         for stage in stages_of(s):
-            self._prepare(stage)
+            self._prepare(stage, own)
         self.data = self.stages[0]
         require_old_data(s, self.data.old)
         require_old_data_for_regularizers(s, self.data.old)
         if not resuming:
-            self.folder.write_start(self.values, self.command, self._data_hashes(), self.base.sha256)
+            self.folder.write_start(self.values, self.command, self._data_hashes(own), self.base.sha256)
 
         if examine_base:
             self.results["base"] = self._examined("base")
@@ -274,16 +279,16 @@ class Run:
             should_stop=should_stop,
         )
 
-    def _prepare(self, stage: Stage) -> None:
-        s = self.settings
+    def _prepare(self, stage: Stage, own: Corpus | None) -> None:
+        s, read_old = self.settings, reads_old_data(self.settings)
         source: Source = stage.data
-        data = prepare_data(source, s.replay or None, self.base, s.train, s.seed, old=reads_old_data(s))
+        data = prepare_data(source, s.replay or None, self.base, s.train, s.seed, old=read_old, own=own)
         data = after_others(data, [one.train for one in self.stages])
         self._tell_data(data)
-        self.stages.append(data)
+        self.stages.append(in_phases(data, source, s, self.base, self.display))
 
-    def _data_hashes(self) -> dict[str, str]:
-        hashes: dict[str, str] = {}
+    def _data_hashes(self, own: Corpus | None) -> dict[str, str]:
+        hashes: dict[str, str] = {} if own is None else {"old_counts": own.facts["counts"]}
         for number, data in enumerate(self.stages):
             at = f"{stream.name_of(number)}/" if len(self.stages) > 1 else ""
             hashes |= {f"{at}train": data.train.sha256, f"{at}validation": data.validation.sha256}
@@ -372,6 +377,9 @@ class Run:
             f"{len(data.validation):,} set apart{old}",
             style="dim",
         )
+        if data.replay is not None:
+            held = memory_bytes(data.old, data.initial_replay())
+            self.display.say(f"  {type(data.replay).__name__} holds {held / 2**20:.2f} MiB", style="dim")
 
     def _make_growable(self) -> None:
         s, model = self.settings, self.base.model

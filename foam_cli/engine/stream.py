@@ -8,7 +8,6 @@ from rich.table import Table
 
 from foam_cli.core.errors import ConfigError
 from foam_cli.core.settings import Settings, Stage
-from foam_cli.data.batching import BatchStream
 from foam_cli.data.corpus import Corpus
 from foam_cli.engine.examine import Results
 from foam_cli.engine.prepare import TrainingData
@@ -69,9 +68,8 @@ def after_others(data: TrainingData, earlier: Sequence[Corpus]) -> TrainingData:
     """
     if data.replay is None or not earlier:
         return data
-    old = [*earlier] if data.old is None else [data.old, *earlier]
-    share = max(1, int(data.batch_tokens * (1 - data.replay.ratio)))
-    return replace(data, old=Corpus.joined(old), stream=BatchStream(data.train, share, data.seed))
+    known = [] if data.old is None else [data.old]
+    return replace(data, old=Corpus.joined([*known, *earlier]))
 
 
 def name_of(number: int) -> str:

@@ -1,26 +1,18 @@
 """Greedy replies to many prompts at once.
 
-Prompts of similar length form a batch, padded on the left; rows that have finished leave the batch, cache and
-all, so that one long reply does not hold up the others. Settings for sampling that a model folder may bring
-along (temperature, repetition penalty) play no part: the most probable token is always taken.
+Prompts of similar length form a batch. Settings for sampling that a model folder may bring along
+(temperature, repetition penalty) play no part: the most probable token is always taken.
 """
 
-import inspect
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import torch
-from jaxtyping import Int
-from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from foam_cli.core.errors import DataError
 from foam_cli.evaluation.prompts import reply_text
 from foam_cli.evaluation.scoring import batches_by_length
 from foam_cli.evaluation.subject import Progress, examined
-
-DROP_FRAC = 0.25
-"""A batch is shrunk when this fraction of its rows has finished: shrinking copies the cache."""
+from foam_cli.model.decoding import write_batch
 
 
 def greedy_replies(
@@ -61,67 +53,24 @@ def greedy_replies(
     prompts = [ids[-room:] for ids in prompts_ids]
     found: dict[int, list[int]] = {}
     with examined(model):
-        step = _decoder(model)
         for batch in batches_by_length([len(ids) + max_new_tokens for ids in prompts], batch_tokens):
-            replies = _answer_batch(step, [prompts[i] for i in batch], max_new_tokens, stop_ids, model.device)
+            replies = _answer_batch(model, [prompts[i] for i in batch], max_new_tokens, stop_ids)
             found.update(zip(batch, replies, strict=True))
             if progress is not None:
                 progress(len(found), len(prompts))
     return [reply_text(tokenizer, found[i]) for i in range(len(prompts))]
 
 
-def _decoder(model: PreTrainedModel) -> Callable[..., Any]:
-    """The forward pass with a cache, computing logits only where the next token comes from."""
-    names = inspect.signature(model.forward).parameters
-    last_only: dict[str, Any] = {"logits_to_keep": 1} if "logits_to_keep" in names else {}
-    positions = "position_ids" in names
-
-    def step(input_ids: Tensor, mask: Tensor, cache: Any) -> Any:
-        if positions:
-            ids = (mask.cumsum(1) - 1).clamp(min=0)[:, -input_ids.shape[1] :]
-            last_only["position_ids"] = ids
-        return model(
-            input_ids=input_ids, attention_mask=mask, past_key_values=cache, use_cache=True, **last_only
-        )
-
-    return step
-
-
 def _answer_batch(
-    step: Callable[..., Any],
-    prompts: list[list[int]],
-    max_new_tokens: int,
-    stop_ids: frozenset[int],
-    device: torch.device,
+    model: PreTrainedModel, prompts: list[list[int]], max_new_tokens: int, stop_ids: frozenset[int]
 ) -> list[list[int]]:
     replies: list[list[int]] = [[] for _ in prompts]
-    open_rows = list(range(len(prompts)))
-    done = [False] * len(prompts)
-    input_BT, mask_BT = (tensor.to(device) for tensor in _left_padded(prompts))
-    cache: Any = None
-    for _ in range(max_new_tokens):
-        out = step(input_BT, mask_BT, cache)
-        next_B = out.logits[:, -1].argmax(-1)
-        cache = out.past_key_values
-        for row, token in zip(open_rows, next_B.tolist(), strict=True):
-            done[row] = done[row] or token in stop_ids
-            if not done[row]:
-                replies[row].append(token)
-        alive = [place for place, row in enumerate(open_rows) if not done[row]]
-        if not alive:
-            break
-        input_BT = next_B[:, None]
-        mask_BT = torch.cat([mask_BT, mask_BT.new_ones(len(open_rows), 1)], 1)
-        if len(alive) <= (1 - DROP_FRAC) * len(open_rows):
-            kept = torch.tensor(alive, device=device)
-            cache.batch_select_indices(kept)
-            input_BT, mask_BT = input_BT[kept], mask_BT[kept]
-            open_rows = [open_rows[place] for place in alive]
+
+    def take(row: int, token: int) -> bool:
+        if token in stop_ids:
+            return False
+        replies[row].append(token)
+        return True
+
+    write_batch(model, prompts, max_new_tokens, lambda logits_BV, _: logits_BV.argmax(-1), take)
     return replies
-
-
-def _left_padded(rows: list[list[int]]) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]:
-    width = max(len(row) for row in rows)
-    ids = [row[:1] * (width - len(row)) + row for row in rows]
-    mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
-    return torch.tensor(ids), torch.tensor(mask)

@@ -100,6 +100,15 @@ VARIANTS: dict[str, list[str]] = {
         "regularizer.l2_init.alpha=null", "regularizer.l2_init.beta=0.1",
     ],
     "plateau": ["growth.trigger=plateau", "growth.trigger.patience=2", "growth.trigger.min_delta_nats=9"],
+    "loss-weighted": ["replay=loss_weighted"],
+    "loss-weighted, old data, bf16": ["replay=loss_weighted", "hardware.precision=bf16", "OLD"],
+    "self-generated": [
+        "replay=self_generated",
+        "replay.num_documents=12",
+        "replay.max_tokens=40",
+        "replay.keep_unended=true",
+    ],
+    "curriculum": ["data.curriculum=difficulty", "train.accumulate=2"],
     "once": ["growth=block_schedule", "growth.trigger=once", "train=grown"],
 }  # fmt: skip
 QUICK = ("v3", "blocks")
@@ -113,6 +122,8 @@ def settings_of(variant: str, tiny_run: list[str]) -> list[str]:
     only_neurons = ("growth.trigger.cooldown", "growth.max_neurons", "growth.track", "growth.maturation")
     if "growth.trigger=plateau" in extra:  # the first validation, at 2, sets the mark
         tiny_run = [s for s in tiny_run if "cooldown" not in s] + ["train.validate_every_steps=2"]
+    if "replay=self_generated" in extra:
+        tiny_run = [s for s in tiny_run if not s.startswith("replay.")]
     if "growth=block_schedule" in extra:
         tiny_run = [s for s in tiny_run if not s.startswith(only_neurons)]
     return [*tiny_run, *extra]

@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn
 
 from foam_cli.core.errors import DataError
 from foam_cli.core.seeds import rng
+from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.layouts import to_document
 
@@ -30,6 +31,7 @@ class Files:
         loss_on: What is learnt of a chat.
         skip_untrainable: Leave out examples whose prompt alone fills `max_length`, instead of an error.
         substitutions: `{{key}}` in the files is replaced by its value; None for nothing to replace.
+        curriculum: The order in which examples are shown.
     """
 
     path: str
@@ -40,6 +42,7 @@ class Files:
     loss_on: LossOn
     skip_untrainable: bool
     substitutions: dict[str, str] | None
+    curriculum: Curriculum
 
     def __post_init__(self) -> None:
         if not 0 < self.validation_frac < 1:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.nanoworld import corpus as world
 from foam_cli.data.skills import autonomy, identity, mixture, tool_use
@@ -52,12 +53,14 @@ class NanoworldSkills:
         validation_examples: Examples set apart for the validation loss.
         max_length: Tokens of the longest example.
         identity: Who the model shall say it is.
+        curriculum: The order in which examples are shown.
     """
 
     num_examples: int
     validation_examples: int
     max_length: int
     identity: Identity
+    curriculum: Curriculum
 
     @property
     def loss_on(self) -> LossOn:
@@ -121,10 +124,12 @@ class NanoworldBase:
     Attributes:
         validation_examples: Examples set apart for the validation loss.
         max_length: Tokens of the longest example.
+        curriculum: The order in which examples are shown.
     """
 
     validation_examples: int
     max_length: int
+    curriculum: Curriculum
 
     @property
     def loss_on(self) -> LossOn:
@@ -168,6 +173,6 @@ class NanoworldBase:
         """
         skills = NanoworldSkills(
             num_examples=0, validation_examples=0, max_length=self.max_length,
-            identity=Identity(name="Foam", author="the Foam Lab"),
+            identity=Identity(name="Foam", author="the Foam Lab"), curriculum=self.curriculum,
         )  # fmt: skip
         return skills.evaluation_items(name, num_items)

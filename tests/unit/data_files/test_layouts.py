@@ -5,6 +5,7 @@ import json
 import pytest
 
 from foam_cli.core.errors import DataError
+from foam_cli.data.curricula.none import NoCurriculum
 from foam_cli.data.layouts import detect, to_document
 from foam_cli.data.sources.files import Files
 
@@ -95,7 +96,7 @@ def files(path, **changes):
         "path": str(path), "old_path": None, "layout": "auto", "validation_frac": 0.25, "max_length": 64,
         "loss_on": "assistant", "skip_untrainable": False, "substitutions": None,
     }  # fmt: skip
-    return Files(**{**settings, **changes})
+    return Files(**{"curriculum": NoCurriculum(), **settings, **changes})
 
 
 def read(path, **changes):

@@ -6,11 +6,12 @@ from collections import Counter
 
 import pytest
 
+from foam_cli.data.replay.of_data import OfData
 from foam_cli.data.replay.reservoir import Reservoir
 
 
 def filled(num, seed, size=10, chunk=7):
-    reservoir = Reservoir(ratio=0.2, max_examples=size)
+    reservoir = Reservoir(ratio=0.2, max_examples=size, source=OfData())
     state = reservoir.initial_state()
     for start in range(0, num, chunk):
         state = reservoir.observe(state, range(start, min(num, start + chunk)), seed)
@@ -52,4 +53,4 @@ def test_draws_differ_by_step_and_repeat_by_step():
 @pytest.mark.parametrize(("ratio", "size"), [(0.0, 1), (1.0, 1), (-0.1, 1), (0.5, 0)])
 def test_senseless_values_are_refused(ratio, size):
     with pytest.raises(ValueError, match=r"replay\."):
-        Reservoir(ratio=ratio, max_examples=size)
+        Reservoir(ratio=ratio, max_examples=size, source=OfData())

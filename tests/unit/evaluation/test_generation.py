@@ -7,6 +7,7 @@ from foam_cli.core.errors import DataError
 from foam_cli.core.seeds import rng
 from foam_cli.evaluation import generation
 from foam_cli.evaluation.generation import greedy_replies
+from foam_cli.model import decoding
 
 NUM_NEW = 12
 
@@ -68,7 +69,7 @@ def test_dropping_finished_rows_changes_nothing(model, prompts, tokenizer, monke
     stop = frozenset(range(0, 320, 9))
     settings = {"max_new_tokens": NUM_NEW, "stop_ids": stop, "batch_tokens": 10_000, "max_length": 64}
     expected = [" ".join(map(str, naive_reply(model, prompt, stop))) for prompt in prompts]
-    monkeypatch.setattr(generation, "DROP_FRAC", drop_frac)
+    monkeypatch.setattr(decoding, "DROP_FRAC", drop_frac)
     assert greedy_replies(model, tokenizer, prompts, **settings) == expected
     assert greedy_replies(model, tokenizer, prompts[::-1], **settings) == expected[::-1]
 

@@ -1,0 +1,1 @@
+"""Orders in which training examples are shown, one file each."""
