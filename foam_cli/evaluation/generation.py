@@ -15,9 +15,13 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from foam_cli.core.errors import DataError
+from foam_cli.evaluation.journal import Journal, asked
 from foam_cli.evaluation.prompts import reply_text
-from foam_cli.evaluation.scoring import batches_by_length
+from foam_cli.evaluation.rows import batches_by_length
 from foam_cli.evaluation.subject import Progress, examined
+
+_MAX_UNTIL_TOKENS = 32
+"""A text that ends a reply is looked for in so many of its last tokens."""
 
 DROP_FRAC = 0.25
 """A batch is shrunk when this fraction of its rows has finished: shrinking copies the cache."""
@@ -33,6 +37,7 @@ def greedy_replies(
     batch_tokens: int,
     max_length: int,
     progress: Progress = None,
+    journal: Journal | None = None,
 ) -> list[str]:
     """Let the model answer prompts greedily.
 
@@ -45,9 +50,54 @@ def greedy_replies(
         batch_tokens: Tokens of one batch, replies included.
         max_length: The model's context.
         progress: Told how many prompts are answered.
+        journal: Replies that are known, and where new ones are kept.
 
     Returns:
         The replies as text, in the order of the prompts.
+    """
+    replies = greedy_ids(
+        model,
+        tokenizer,
+        prompts_ids,
+        max_new_tokens=max_new_tokens,
+        stop_ids=stop_ids,
+        batch_tokens=batch_tokens,
+        max_length=max_length,
+        progress=progress,
+        journal=journal,
+    )
+    return [reply_text(tokenizer, ids) for ids in replies]
+
+
+def greedy_ids(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts_ids: Sequence[list[int]],
+    *,
+    max_new_tokens: int,
+    stop_ids: frozenset[int],
+    batch_tokens: int,
+    max_length: int,
+    progress: Progress = None,
+    journal: Journal | None = None,
+    until: Sequence[str] = (),
+) -> list[list[int]]:
+    """Let the model continue prompts greedily.
+
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer, asked only where there is an `until`.
+        prompts_ids: Token ids of each prompt; one that leaves no room for a reply loses its beginning.
+        max_new_tokens: Longest reply.
+        stop_ids: Tokens that end a reply; they are not part of it.
+        batch_tokens: Tokens of one batch, replies included.
+        max_length: The model's context.
+        progress: Told how many prompts are answered.
+        journal: Replies that are known, and where new ones are kept.
+        until: Texts that end a reply, too; the tokens that they end in are part of it.
+
+    Returns:
+        Token ids of the replies, in the order of the prompts.
 
     Raises:
         DataError: A prompt is empty, or the model's context has no room for prompt and reply.
@@ -59,15 +109,27 @@ def greedy_replies(
             "every prompt needs at least one token; lower max_new_tokens"
         )
     prompts = [ids[-room:] for ids in prompts_ids]
-    found: dict[int, list[int]] = {}
+    written_out = list("\0".join(until).encode())
+    names = [asked(ids, [max_new_tokens], sorted(stop_ids), written_out) for ids in prompts]
+    journal = Journal() if journal is None else journal
+    new = {name: ids for name, ids in zip(names, prompts, strict=True) if name not in journal}
+    left = list(new.items())
+    done = len(prompts) - len(left)
     with examined(model):
         step = _decoder(model)
-        for batch in batches_by_length([len(ids) + max_new_tokens for ids in prompts], batch_tokens):
-            replies = _answer_batch(step, [prompts[i] for i in batch], max_new_tokens, stop_ids, model.device)
-            found.update(zip(batch, replies, strict=True))
+
+        def ends(reply: list[int]) -> bool:
+            said = tokenizer.decode(reply[-_MAX_UNTIL_TOKENS:])
+            return any(text in said for text in until)
+
+        for batch in batches_by_length([len(ids) + max_new_tokens for _, ids in left], batch_tokens):
+            asked_now = [left[i][1] for i in batch]
+            replies = _answer_batch(step, asked_now, max_new_tokens, stop_ids, model.device, ends if until else None)
+            journal.add(zip((left[i][0] for i in batch), replies, strict=True))
+            done += len(replies)
             if progress is not None:
-                progress(len(found), len(prompts))
-    return [reply_text(tokenizer, found[i]) for i in range(len(prompts))]
+                progress(done, len(prompts))
+    return [journal[name] for name in names]
 
 
 def _decoder(model: PreTrainedModel) -> Callable[..., Any]:
@@ -93,6 +155,7 @@ def _answer_batch(
     max_new_tokens: int,
     stop_ids: frozenset[int],
     device: torch.device,
+    ends: Callable[[list[int]], bool] | None,
 ) -> list[list[int]]:
     replies: list[list[int]] = [[] for _ in prompts]
     open_rows = list(range(len(prompts)))
@@ -107,6 +170,7 @@ def _answer_batch(
             done[row] = done[row] or token in stop_ids
             if not done[row]:
                 replies[row].append(token)
+                done[row] = ends is not None and ends(replies[row])
         alive = [place for place, row in enumerate(open_rows) if not done[row]]
         if not alive:
             break
