@@ -35,7 +35,7 @@ Contestant = Callable[[Sequence[Item]], list[list[float]]]
 
 
 def load(name: str, data: Path) -> tuple[Any, Any]:
-    """A real model, or random weights of a shape behind the same or a larger vocabulary.
+    """A real model, or random weights of a shape behind GPT-2's vocabulary.
 
     Args:
         name: `stories260K` or a key of `SHAPES`.
@@ -47,7 +47,8 @@ def load(name: str, data: Path) -> tuple[Any, Any]:
     folder = data / "models" / REAL
     if name == REAL:
         return AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(data / "tokenizers" / "qwen2.5")
+    tokenizer = AutoTokenizer.from_pretrained(data / "tokenizers" / "gpt2")
+    tokenizer.eos_token = tokenizer.eos_token or "<|endoftext|>"
     hidden, width, blocks, heads, kv_heads = SHAPES[name]
     torch.manual_seed(0)
     shape = Qwen2Config(

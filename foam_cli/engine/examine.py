@@ -161,8 +161,6 @@ def examine(
             failures[name] = error
             display.say(f"  {title}: {name} failed: {reason(error)}", style="yellow")
             continue
-        finally:
-            journal.close()
         display.say(
             f"  {title}: {name} {_words(results[name])}  ({time.monotonic() - start:.1f} s)", style="dim"
         )

@@ -59,7 +59,8 @@ def sort_words(words: Sequence[str], known_tasks: Sequence[str]) -> Words:
     Raises:
         ConfigError: No task or no target is named, or more than two targets.
     """
-    has_path = any(word.startswith("model.path=") for word in words)
+    if any(word.startswith("model.path=") for word in words):
+        words = [word for word in words if word != "model=local"]  # a path says that already
     tasks: list[str] = []
     targets: list[Target] = []
     overrides: list[str] = []
@@ -67,7 +68,7 @@ def sort_words(words: Sequence[str], known_tasks: Sequence[str]) -> Words:
         key, equals, value = word.partition("=")
         if key == "run" and equals:
             targets.append(_folder(value))
-        elif key == "model.path" or (key == "model" and not (value == "local" and has_path)):
+        elif equals and key in ("model", "model.path"):
             targets.append(Target(name=value, overrides=(word,)))
         elif equals:
             overrides.append(word)

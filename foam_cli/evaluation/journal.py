@@ -5,7 +5,7 @@ import json
 from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from foam_cli.core.files import read_jsonl
 
@@ -36,7 +36,7 @@ class Journal:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self._answers: dict[str, Any] = {}
-        self._file: TextIO | None = None
+        self._mended = False
         for row in read_jsonl(path) if path is not None else []:
             self._answers[row["asked"]] = row["answer"]
         self.num_found = len(self._answers)
@@ -60,22 +60,16 @@ class Journal:
         self._answers.update(rows)
         if self.path is None:
             return
-        if self._file is None:
-            self._file = self._opened(self.path)
-        self._file.writelines(json.dumps({"asked": name, "answer": answer}) + "\n" for name, answer in rows)
-        self._file.flush()
+        if not self._mended:
+            self._mend(self.path)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"asked": name, "answer": answer}) + "\n" for name, answer in rows)
 
-    def _opened(self, path: Path) -> TextIO:
-        """The file at its end; a line that a crash cut off is dropped, or the next one would be glued to it."""
+    def _mend(self, path: Path) -> None:
+        """Drop a line that a crash cut off, or the next one would be glued to it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
-        file.seek(0)
-        whole = file.read().rpartition("\n")[0]
-        file.truncate(len(whole.encode()) + 1 if whole else 0)
-        return file
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        with path.open("a+b") as file:
+            file.seek(0)
+            whole, newline, _ = file.read().rpartition(b"\n")
+            file.truncate(len(whole + newline))
+        self._mended = True

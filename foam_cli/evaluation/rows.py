@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 NO_TARGET = -100
@@ -126,19 +126,31 @@ def padded(rows: Sequence[list[int]], filler: int | None = None) -> Int[Tensor, 
     )
 
 
-def branch_mask(branches_BT: Int[Tensor, "B T"], dtype: torch.dtype) -> Float[Tensor, "B 1 T T"]:
+def branch_mask(branches_BT: Int[Tensor, "B T"]) -> Bool[Tensor, "B 1 T T"]:
     """What each token may attend to: what stands before it in the context or in its own branch.
 
     Args:
         branches_BT: 0 for the context, -1 for padding, which therefore sees the context and itself.
-        dtype: The model's.
 
     Returns:
-        0 where attention is allowed and the lowest finite number elsewhere, to be added to the scores.
+        Where attention is allowed.
     """
     width = branches_BT.shape[1]
     own_BTT = branches_BT[:, None, :] == branches_BT[:, :, None]
     before_TT = torch.ones(width, width, dtype=torch.bool, device=branches_BT.device).tril()
-    allowed_BTT = before_TT & (own_BTT | (branches_BT == 0)[:, None, :])
-    mask_BTT = torch.zeros(allowed_BTT.shape, dtype=dtype, device=branches_BT.device)
-    return mask_BTT.masked_fill_(~allowed_BTT, torch.finfo(dtype).min)[:, None]
+    return (before_TT & (own_BTT | (branches_BT == 0)[:, None, :]))[:, None]
+
+
+def additive(mask_B1TT: Bool[Tensor, "B 1 T T"], dtype: torch.dtype) -> Float[Tensor, "B 1 T T"]:
+    """The same mask for attention that adds it to its scores.
+
+    Args:
+        mask_B1TT: Where attention is allowed.
+        dtype: The model's.
+
+    Returns:
+        0 there, and the lowest finite number elsewhere.
+    """
+    return torch.zeros(mask_B1TT.shape, dtype=dtype, device=mask_B1TT.device).masked_fill_(
+        ~mask_B1TT, torch.finfo(dtype).min
+    )

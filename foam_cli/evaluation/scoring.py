@@ -17,6 +17,7 @@ from foam_cli.core.errors import DataError
 from foam_cli.evaluation.journal import Journal, asked
 from foam_cli.evaluation.rows import (
     Row,
+    additive,
     batches_by_length,
     branch_mask,
     padded,
@@ -37,8 +38,11 @@ MAX_SHARED_TOKENS = 4096
 MIN_SHARED_FRAC = 0.25
 """Sharing a context has to save this fraction of the tokens, or it is not worth its mask."""
 
-MAX_SHARED_ERROR = 5e-5
-"""Nats by which a shared context may change a score; the harness is to be met within 1e-4."""
+MAX_SHARED_ERROR = 1e-4
+"""Nats by which a shared context may change a score: rounding stays below, a wrong mask never does."""
+
+MAX_CPU_TOKENS = 1024
+"""Larger batches than this leave the caches of a CPU, and are slower."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +105,7 @@ def continuation_logprobs(
     new = {name: request for name, request in zip(names, cut, strict=True) if name not in journal}
     with examined(model):
         scorer = _Scorer(model)
+        batch_tokens = scorer.fitting(batch_tokens)
         groups = _groups(new, min(batch_tokens, MAX_SHARED_TOKENS))
         if not scorer.may_share([[new[name] for name in group] for group in groups]):
             groups = [[name] for name in new]
@@ -145,7 +150,7 @@ def target_logprobs(
     with examined(model):
         scorer = _Scorer(model)
         done = len(rows) - len(left)
-        for batch in batches_by_length([len(row.ids) for _, row in left], batch_tokens):
+        for batch in batches_by_length([len(row.ids) for _, row in left], scorer.fitting(batch_tokens)):
             found = scorer([left[i][1] for i in batch])
             journal.add(zip((left[i][0] for i in batch), found, strict=True))
             done += len(found)
@@ -185,7 +190,12 @@ class _Scorer:
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
         self.head = direct_head(model)
+        self.masks_are_bool = str(getattr(model.config, "_attn_implementation", "")).startswith("sdpa")
         self.slice_size = max(1, MAX_LOGITS // model.config.get_text_config().vocab_size)
+
+    def fitting(self, batch_tokens: int) -> int:
+        """What of a token budget is put to use."""
+        return min(batch_tokens, MAX_CPU_TOKENS) if self.model.device.type == "cpu" else batch_tokens
 
     def may_share(self, groups: Sequence[Sequence[Request]]) -> bool:
         """Whether several continuations in one row get the scores that they get alone.
@@ -199,14 +209,14 @@ class _Scorer:
             return False
         group = max(several, key=lambda one: len(one[0][0]) + sum(len(after) for _, after in one))
         context = group[0][0]
-        alone = [self([row_of_continuations(context, [after])])[0][0] for _, after in group]
+        alone = self([row_of_continuations(context, [after]) for _, after in group])
         try:
             shared = self([row_of_continuations(context, [after for _, after in group])])
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError):
             return False
-        return all(abs(a - b[0]) <= MAX_SHARED_ERROR for a, b in zip(alone, shared, strict=True))
+        return all(abs(a[0] - b[0]) <= MAX_SHARED_ERROR for a, b in zip(alone, shared, strict=True))
 
     def __call__(self, rows: Sequence[Row]) -> list[tuple[float, int, int]]:
         """Log-likelihood, tokens and greedy tokens of every score of the rows, in one forward pass."""
@@ -228,7 +238,8 @@ class _Scorer:
         extra: dict[str, Tensor] = {}
         if any(row.branched for row in rows):
             branches_BT = padded([row.branches for row in rows], filler=-1).to(device)
-            extra["attention_mask"] = branch_mask(branches_BT, self.model.dtype)
+            mask = branch_mask(branches_BT)
+            extra["attention_mask"] = mask if self.masks_are_bool else additive(mask, self.model.dtype)
             extra["position_ids"] = padded([row.positions for row in rows], filler=0).to(device)
         if self.head is None:
             out_BTD = self.model(input_ids=inputs_BT, use_cache=False, **extra).logits
