@@ -133,9 +133,7 @@ def measure(
         "questions": len(questions),
         "tokens": sum(lengths),
         "lm_eval_batch_rows": rows,
-        "max_abs_difference_nats": max(
-            abs(a - b) for x, y in both for a, b in zip(x, y, strict=True)
-        ),
+        "max_abs_difference_nats": max(abs(a - b) for x, y in both for a, b in zip(x, y, strict=True)),
         "different_answers": sum(x.index(max(x)) != y.index(max(y)) for x, y in both),
     }
     return shared, raw
@@ -204,7 +202,12 @@ def main(argv: Sequence[str]) -> Path:
     for row in rows:
         speed = row["questions_per_second"]
         ratio = f"{row['ratio']:.2f} ({row['ratio_min']:.2f}–{row['ratio_max']:.2f})"
-        cells = f"{speed['foam']:.1f}", f"{speed['lm-eval']:.1f}", ratio, f"{row['max_abs_difference_nats']:.1e}"
+        cells = (
+            f"{speed['foam']:.1f}",
+            f"{speed['lm-eval']:.1f}",
+            ratio,
+            f"{row['max_abs_difference_nats']:.1e}",
+        )
         table.add_row(row["model"], *cells)
     Console().print(table)
     described = machine.describe()

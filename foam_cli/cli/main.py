@@ -108,8 +108,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="TASK... TARGET [TARGET] [SETTINGS]...",
-            help="Tasks (options of the group evaluation); a target: run=DIR, model=NAME, model.path=DIR, a folder "
-            "or a hub id; two are compared; and settings.",
+            help="Tasks (options of the group evaluation); a target: run=DIR, model=NAME, model.path=DIR, "
+            "a folder or a hub id; two are compared; and settings.",
             autocompletion=completion.complete_tasks,
         ),
     ],

@@ -119,7 +119,12 @@ def _score(
     source = source or loaded.source
     try:
         results, failures = examine.examine(
-            tasks, subject, source, target.short_name, display, lambda name: Journal(paths[name])
+            tasks,
+            subject,
+            source,
+            target.short_name,
+            display,
+            journal_of=lambda name: Journal(paths[name]),
         )
     except KeyboardInterrupt:
         display.say(f"Stopped. The answers so far are kept in {unfinished}; the same command goes on there.")

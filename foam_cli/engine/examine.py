@@ -131,6 +131,7 @@ def examine(
     source: Questions,
     title: str,
     display: Display,
+    *,
     journal_of: Callable[[str], Journal] = lambda _: Journal(),
 ) -> tuple[Results, Failures]:
     """Ask every task. What goes wrong inside one of them does not keep the others from being asked.

@@ -113,7 +113,7 @@ def _in_full(override: str, tasks: Sequence[str]) -> str:
         return override
     if "lm_eval" not in tasks:
         raise ConfigError(
-            f"{override}: names tasks of lm-evaluation-harness, so it has no effect without the task lm_eval: "
+            f"{override}: names tasks of lm-evaluation-harness and has no effect without the task lm_eval: "
             f"foam eval lm_eval {override}."
         )
     return f"evaluation.lm_eval.{override}"

@@ -124,7 +124,14 @@ def greedy_ids(
 
         for batch in batches_by_length([len(ids) + max_new_tokens for _, ids in left], batch_tokens):
             asked_now = [left[i][1] for i in batch]
-            replies = _answer_batch(step, asked_now, max_new_tokens, stop_ids, model.device, ends if until else None)
+            replies = _answer_batch(
+                step,
+                asked_now,
+                max_new_tokens=max_new_tokens,
+                stop_ids=stop_ids,
+                device=model.device,
+                ends=ends if until else None,
+            )
             journal.add(zip((left[i][0] for i in batch), replies, strict=True))
             done += len(replies)
             if progress is not None:
@@ -152,6 +159,7 @@ def _decoder(model: PreTrainedModel) -> Callable[..., Any]:
 def _answer_batch(
     step: Callable[..., Any],
     prompts: list[list[int]],
+    *,
     max_new_tokens: int,
     stop_ids: frozenset[int],
     device: torch.device,

@@ -94,13 +94,14 @@ class FoamLM(LM):
 
 
 def _two(request: Instance) -> tuple[str, str]:
-    context, continuation = request.args
-    return str(context), str(continuation)
+    arguments: tuple[Any, ...] = request.args
+    return str(arguments[0]), str(arguments[1])
 
 
 def _greedy(request: Instance) -> tuple[list[str], int]:
     """Stop texts and length, if no sampling is asked for."""
-    settings: dict[str, Any] = dict(normalize_gen_kwargs(dict(request.args[1]), 256))
+    arguments: tuple[Any, ...] = request.args
+    settings: dict[str, Any] = dict(normalize_gen_kwargs(dict(arguments[1]), 256))
     if settings.get("do_sample") or settings.get("temperature", 0.0) > 0:
         raise DataError(
             f"lm_eval/{request.task_name}: samples its answers (temperature {settings.get('temperature')}); "

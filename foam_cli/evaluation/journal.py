@@ -1,4 +1,4 @@
-"""Answers as they come: what was asked once is never asked again, even if the process is killed in between."""
+"""Answers as they come: what was asked once is not asked again, even if the process is killed."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ def asked(*parts: Sequence[int]) -> str:
     """Name a question put to a model.
 
     Args:
-        parts: Everything that the answer depends on, but for the model: token ids, limits.
+        *parts: Everything that the answer depends on, but for the model: token ids, limits.
 
     Returns:
         A name that other questions do not have.

@@ -232,7 +232,7 @@ class _Scorer:
         return list(zip(logprobs.tolist(), counts, greedy.tolist(), strict=True))
 
     def _hidden(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
-        """What the output layer reads, once per token that anything follows, and where in it each prediction is."""
+        """What the output layer reads, once per place, and which of it each prediction is made from."""
         device = self.model.device
         inputs_BT = padded([row.ids for row in rows]).to(device)
         extra: dict[str, Tensor] = {}
@@ -244,9 +244,7 @@ class _Scorer:
         if self.head is None:
             out_BTD = self.model(input_ids=inputs_BT, use_cache=False, **extra).logits
         else:
-            out_BTD = self.model.base_model(
-                input_ids=inputs_BT, use_cache=False, **extra
-            ).last_hidden_state
+            out_BTD = self.model.base_model(input_ids=inputs_BT, use_cache=False, **extra).last_hidden_state
         width = inputs_BT.shape[1]
         flat = [number * width + place for number, row in enumerate(rows) for place in row.sources]
         unique_P, places_N = torch.tensor(flat, dtype=torch.long, device=device).unique(return_inverse=True)

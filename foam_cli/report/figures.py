@@ -206,9 +206,7 @@ def during_figure(run: RunFolder, rows: list[Score]) -> Figure | None:
     return figure
 
 
-def _with_ends(
-    points: list[tuple[float, float]], row: Score, last_step: int
-) -> list[tuple[float, float]]:
+def _with_ends(points: list[tuple[float, float]], row: Score, last_step: int) -> list[tuple[float, float]]:
     """The base before the first step and the final model after the last belong to the curve."""
     before = [(0.0, row.base)] if row.base is not None and points[0][0] > 0 else []
     after = [(float(last_step), row.final)] if row.final is not None and points[-1][0] < last_step else []

@@ -142,7 +142,9 @@ def test_pairs_are_cut_where_the_harness_cuts_them(data, harness, name, with_bos
     file = data / "arc" / "ARC-Challenge-validation.jsonl"
     questions = [json.loads(line) for line in file.read_text().splitlines()[:40]]
     pairs = [(context, after) for context in CONTEXTS for after in CHOICES]
-    pairs += [(f"Question: {q['question']}\nAnswer:", f" {c}") for q in questions for c in q["choices"]["text"]]
+    pairs += [
+        (f"Question: {q['question']}\nAnswer:", f" {c}") for q in questions for c in q["choices"]["text"]
+    ]
     for (context, after), (left, right) in zip(pairs, encode_pairs(tokenizer, pairs), strict=True):
         their_left, their_right = lm._encode_pair(context, after)
         assert (left, right) == (their_left or [prefix_id(tokenizer)], their_right), (context, after)

@@ -9,7 +9,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # the harness's own warnings
 
-QUESTIONS = [{"q": f"{n} and {n} make", "choices": ["a pair", "none", f"{2 * n}"], "gold": 2} for n in range(8)]
+QUESTIONS = [
+    {"q": f"{n} and {n} make", "choices": ["a pair", "none", f"{2 * n}"], "gold": 2} for n in range(8)
+]
 SHARED = """
 dataset_path: json
 dataset_kwargs: {{data_files: {{test: {file}}}, cache_dir: {cache}}}
@@ -53,7 +55,8 @@ def test_tasks_agree_with_the_harness_model(foam, tasks, tiny_folder):
 
     names = ["local_choice", "local_written", "local_rolling"]
     said = foam(
-        "eval", "lm_eval", f"tasks=[{','.join(names)},no_such_task]", f"evaluation.lm_eval.include_path={tasks}",
+        "eval", "lm_eval", f"tasks=[{','.join(names)},no_such_task]",
+        f"evaluation.lm_eval.include_path={tasks}",
         str(tiny_folder), "hardware=cpu", "output_dir=outputs", "--json",
     )  # fmt: skip
     assert said.code == 1, said.err
@@ -62,7 +65,9 @@ def test_tasks_agree_with_the_harness_model(foam, tasks, tiny_folder):
     assert "no task 'no_such_task'" in document["failed"]["lm_eval/no_such_task"]
     model = AutoModelForCausalLM.from_pretrained(tiny_folder)
     theirs = lm_eval.simple_evaluate(
-        HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(tiny_folder), device="cpu", batch_size=4),
+        HFLM(
+            pretrained=model, tokenizer=AutoTokenizer.from_pretrained(tiny_folder), device="cpu", batch_size=4
+        ),
         tasks=names, task_manager=TaskManager(include_path=str(tasks)), bootstrap_iters=0,
     )  # fmt: skip
     for task in names:

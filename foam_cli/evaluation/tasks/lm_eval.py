@@ -72,8 +72,9 @@ class LmEvalTask:
                 f"evaluation.lm_eval.tasks: lm-evaluation-harness has no task '{self.task}'; "
                 "`lm-eval ls tasks` lists them, evaluation.lm_eval.include_path adds a folder of your own"
             )
-        with torch.random.fork_rng():  # the harness has global generators of its own mind
-            found: Any = lm_eval.simple_evaluate(
+        simple_evaluate: Any = lm_eval.simple_evaluate  # its decorator hides its parameters
+        with torch.random.fork_rng():  # the harness draws from the global generator
+            found = simple_evaluate(
                 FoamLM(subject, progress),
                 tasks=[self.task],
                 num_fewshot=self.num_fewshot,
@@ -81,9 +82,9 @@ class LmEvalTask:
                 task_manager=manager,
                 log_samples=True,
                 bootstrap_iters=0,
-                random_seed=None,  # pyright: ignore[reportArgumentType]
-                numpy_random_seed=None,  # pyright: ignore[reportArgumentType]
-                torch_random_seed=None,  # pyright: ignore[reportArgumentType]
+                random_seed=None,
+                numpy_random_seed=None,
+                torch_random_seed=None,
             )
         return self._result(found["samples"], found["results"], found["versions"])
 

@@ -52,8 +52,6 @@ def ask(tiny_model):
     return ask
 
 
-
-
 @pytest.mark.parametrize(
     ("error", "said"),
     [(DataError("no file"), "no file"), (IndexError("7"), "IndexError: 7"), (RuntimeError(), "RuntimeError")],
@@ -83,5 +81,9 @@ def test_ctrl_c_is_no_failure(ask):
 
 
 def test_curves_are_read_from_the_log():
-    rows = [{"step": 1, "loss": 2.0}, {"step": 5, "evaluation": {"a/acc": 0.5}}, {"step": 9, "evaluation": {"a/acc": 0.25}}]
+    rows = [
+        {"step": 1, "loss": 2.0},
+        {"step": 5, "evaluation": {"a/acc": 0.5}},
+        {"step": 9, "evaluation": {"a/acc": 0.25}},
+    ]
     assert examine.curves(rows) == {"a/acc": [(5, 0.5), (9, 0.25)]}

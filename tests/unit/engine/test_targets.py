@@ -13,7 +13,12 @@ TASKS = ["arc", "lm_eval", "science"]
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for folder, file in (("run", "config.yaml"), ("export", "config.json"), ("arc", "config.json"), ("odd", "x")):
+    for folder, file in (
+        ("run", "config.yaml"),
+        ("export", "config.json"),
+        ("arc", "config.json"),
+        ("odd", "x"),
+    ):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / file).touch()
     return tmp_path
@@ -33,7 +38,10 @@ EXPORT = Target(name="export", overrides=("model.path=export",))
         (["model.path=export"], [EXPORT]),
         (["model=local", "model.path=export"], [EXPORT]),
         (["model=gpt2"], [Target(name="gpt2", overrides=("model=gpt2",))]),
-        (["Qwen/Qwen2.5-0.5B"], [Target(name="Qwen/Qwen2.5-0.5B", overrides=("model.path=Qwen/Qwen2.5-0.5B",))]),
+        (
+            ["Qwen/Qwen2.5-0.5B"],
+            [Target(name="Qwen/Qwen2.5-0.5B", overrides=("model.path=Qwen/Qwen2.5-0.5B",))],
+        ),
         (["run=run", "export"], [RUN, EXPORT]),
         (["model.path=export", "model=nano"], [EXPORT, Target(name="nano", overrides=("model=nano",))]),
         (["./arc"], [Target(name="./arc", overrides=("model.path=./arc",))]),

@@ -9,7 +9,13 @@ from foam_cli.evaluation.scoring import continuation_logprobs
 
 
 def test_every_part_of_a_question_counts():
-    names = {asked([1, 2], [3]), asked([1], [2, 3]), asked([1, 2, 3]), asked([1, 2], [4]), asked([], [1, 2, 3])}
+    names = {
+        asked([1, 2], [3]),
+        asked([1], [2, 3]),
+        asked([1, 2, 3]),
+        asked([1, 2], [4]),
+        asked([], [1, 2, 3]),
+    }
     assert len(names) == 5 and asked([1, 2], [3]) in names
 
 
@@ -37,7 +43,7 @@ def test_an_answer_is_in_the_file_before_the_next_batch(tmp_path):
     assert seen == [0] * 3
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -49,9 +55,9 @@ def test_a_second_call_asks_only_what_is_left(tmp_path):
 
     def interrupt(done: int, total: int) -> None:
         if done >= 4:
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         continuation_logprobs(model, requests, **settings, journal=Journal(path), progress=interrupt)
     left: list[tuple[int, int]] = []
     again = Journal(path)
