@@ -99,44 +99,53 @@ def greedy_ids(
     Returns:
         Token ids of the replies, in the order of the prompts.
 
-    Raises:
-        DataError: A prompt is empty, or the model's context has no room for prompt and reply.
+    An empty prompt, or one without room for a reply, is a DataError.
     """
-    room = max_length - max_new_tokens
-    if room < 1 or not all(prompts_ids):
-        raise DataError(
-            f"no prompt fits: the context is {max_length} tokens, the reply up to {max_new_tokens}, and "
-            "every prompt needs at least one token; lower max_new_tokens"
-        )
-    prompts = [ids[-room:] for ids in prompts_ids]
-    written_out = list("\0".join(until).encode())
-    names = [asked(ids, [max_new_tokens], sorted(stop_ids), written_out) for ids in prompts]
+    prompts = _with_room(prompts_ids, max_new_tokens, max_length)
+    rest = [[max_new_tokens], sorted(stop_ids), list("\0".join(until).encode())]
+    names = [asked(ids, *rest) for ids in prompts]
     journal = Journal() if journal is None else journal
     new = {name: ids for name, ids in zip(names, prompts, strict=True) if name not in journal}
     left = list(new.items())
     done = len(prompts) - len(left)
     with examined(model):
         step = _decoder(model)
-
-        def ends(reply: list[int]) -> bool:
-            said = tokenizer.decode(reply[-_MAX_UNTIL_TOKENS:])
-            return any(text in said for text in until)
-
         for batch in batches_by_length([len(ids) + max_new_tokens for _, ids in left], batch_tokens):
-            asked_now = [left[i][1] for i in batch]
             replies = _answer_batch(
                 step,
-                asked_now,
+                [left[i][1] for i in batch],
                 max_new_tokens=max_new_tokens,
                 stop_ids=stop_ids,
                 device=model.device,
-                ends=ends if until else None,
+                ends=_ending(tokenizer, until),
             )
             journal.add(zip((left[i][0] for i in batch), replies, strict=True))
             done += len(replies)
             if progress is not None:
                 progress(done, len(prompts))
     return [journal[name] for name in names]
+
+
+def _with_room(prompts_ids: Sequence[list[int]], max_new_tokens: int, max_length: int) -> list[list[int]]:
+    room = max_length - max_new_tokens
+    if room < 1 or not all(prompts_ids):
+        raise DataError(
+            f"no prompt fits: the context is {max_length} tokens, the reply up to {max_new_tokens}, and "
+            "every prompt needs at least one token; lower max_new_tokens"
+        )
+    return [ids[-room:] for ids in prompts_ids]
+
+
+def _ending(tokenizer: PreTrainedTokenizerBase, until: Sequence[str]) -> Callable[[list[int]], bool] | None:
+    """Says of a reply so far whether one of the texts has been written."""
+    if not until:
+        return None
+
+    def ends(reply: list[int]) -> bool:
+        said = str(tokenizer.decode(reply[-_MAX_UNTIL_TOKENS:]))
+        return any(text in said for text in until)
+
+    return ends
 
 
 def _decoder(model: PreTrainedModel) -> Callable[..., Any]:
