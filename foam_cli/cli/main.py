@@ -107,8 +107,9 @@ def evaluate(
     tasks: Annotated[
         list[str],
         typer.Argument(
-            metavar="TASK... run=DIR|model=NAME|model.path=DIR [SETTINGS]...",
-            help="Tasks (options of the group evaluation), a target, and settings.",
+            metavar="TASK... TARGET [TARGET] [SETTINGS]...",
+            help="Tasks (options of the group evaluation); a target: run=DIR, model=NAME, model.path=DIR, "
+            "a folder or a hub id; two are compared; and settings.",
             autocompletion=completion.complete_tasks,
         ),
     ],
@@ -116,14 +117,20 @@ def evaluate(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Score a run, an export or any local model."""
+    """Score a run, an export or any model, or compare two. Stopped, the same command goes on where it was."""
     del debug
     from foam_cli.engine.evaluate import evaluate as run_evaluation
+    from foam_cli.engine.stopping import STOPPED_EXIT_CODE
 
     display = _display(as_json)
-    document = run_evaluation(tasks, display, config_dirs=config_dir or [])
+    try:
+        document = run_evaluation(tasks, display, config_dirs=config_dir or [])
+    except KeyboardInterrupt:
+        raise typer.Exit(STOPPED_EXIT_CODE) from None
     if as_json:
         print(json.dumps(document))  # noqa: T201
+    if document["failed"]:
+        raise typer.Exit(1)
 
 
 @app.command(epilog=_list_of_groups())

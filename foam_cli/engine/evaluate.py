@@ -1,87 +1,182 @@
-"""`foam eval`: score a run, an export, or any model."""
+"""`foam eval`: score a run, an export, or any model; compare two of them item by item."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from foam_cli import config
-from foam_cli.core.errors import ConfigError
-from foam_cli.core.files import write_json
+from foam_cli import __version__, config
+from foam_cli.core.errors import DataError
+from foam_cli.core.files import sha256_file, sha256_json, write_json
+from foam_cli.core.metric import Metric
 from foam_cli.core.settings import Settings
 from foam_cli.engine import examine, machine
 from foam_cli.engine.display import Display
-from foam_cli.engine.prepare import Source
 from foam_cli.engine.run import build_settings, restore
+from foam_cli.engine.targets import Target, sort_words
+from foam_cli.evaluation.compare import compare
+from foam_cli.evaluation.journal import Journal
 from foam_cli.evaluation.subject import Subject
 from foam_cli.model.loading import BaseModel, load_base, weights_dtype
 
 
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A target, ready to be asked.
+
+    Attributes:
+        base: Its model and tokenizer.
+        sha256: Hash of its weights: of the checkpoint, too, if it is a run.
+        source: Where its built-in questions come from.
+    """
+
+    base: BaseModel
+    sha256: str
+    source: examine.Questions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """What became of a target.
+
+    Attributes:
+        document: What result.json says.
+        results: Every answer.
+        source: Where the questions came from.
+    """
+
+    document: dict[str, Any]
+    results: examine.Results
+    source: examine.Questions
+
+
 def evaluate(words: Sequence[str], display: Display, config_dirs: Sequence[Path] = ()) -> dict[str, Any]:
-    """Score one target on some tasks.
+    """Score one target on some tasks, or two and compare them.
 
     Args:
-        words: Task names, one target (`run=DIR`, `model=NAME` or `model.path=DIR`) and settings.
+        words: Task names, targets and settings; see `sort_words`.
         display: Shows the progress.
         config_dirs: The user's own configuration folders.
 
     Returns:
         The document that is also written as result.json.
-
-    Raises:
-        ConfigError: No task or no target is named.
     """
-    tasks = [word for word in words if "=" not in word]
-    runs = [word.removeprefix("run=") for word in words if word.startswith("run=")]
-    overrides = [word for word in words if "=" in word and not word.startswith("run=")]
-    if not tasks:
-        raise ConfigError(f"Name a task: {', '.join(config.groups(config_dirs)['evaluation'])}.")
-    if not runs and not any(word.startswith(("model=", "model.path=")) for word in overrides):
-        raise ConfigError("Name what to score: run=DIR, model=NAME or model.path=DIR.")
-    overrides = machine.resolve_auto([f"evaluation=[{','.join(tasks)}]", *overrides])
-    settings = build_settings(config.compose(overrides, config_dirs).values)
-    machine.set_up(settings.hardware, settings.seed)
-    base, source, where = _target(runs, settings, display)
-    subject = Subject(
-        model=base.model,
-        tokenizer=base.tokenizer,
-        max_length=base.max_length,
-        batch_tokens=settings.evaluation["batch_tokens"],
-    )
-    results = examine.examine(examine.tasks_of(settings.evaluation), subject, source, "eval", display)
-    examine.save(results, where)
-    document = _document(results, base, runs[0] if runs else settings.model.path)
+    asked = sort_words(words, config.groups(config_dirs)["evaluation"])
+    common = machine.resolve_auto([f"evaluation=[{','.join(asked.tasks)}]", *asked.overrides])
+    each = [
+        build_settings(config.compose([*common, *target.overrides], config_dirs).values)
+        for target in asked.targets
+    ]
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    if len(asked.targets) == 1:
+        where = _home(asked.targets[0], each[0]) / f"{_prefix(asked.targets[0])}{stamp}"
+        scored = _score(asked.targets[0], each[0], where, None, display)
+        display.say(f"{where / 'result.json'}", style="dim")
+        return scored.document
+    names = "-vs-".join(target.short_name for target in asked.targets)
+    where = Path(each[0].output_dir) / "eval" / f"{names}-{stamp}"
+    # Both are asked the same questions: those of the first.
+    before = _score(asked.targets[0], each[0], where / "before", None, display)
+    after = _score(asked.targets[1], each[1], where / "after", before.source, display)
+    comparison = compare_results(before.results, after.results, each[0].seed)
+    document = {
+        "targets": [before.document, after.document],
+        "failed": before.document["failed"] | after.document["failed"],
+        "comparison": comparison,
+    }
     write_json(where / "result.json", document)
-    display.console.print(_table(results))
+    display.console.print(_comparison_table(comparison))
     display.say(f"{where / 'result.json'}", style="dim")
     return document
 
 
-def _target(runs: Sequence[str], settings: Settings, display: Display) -> tuple[BaseModel, Source, Path]:
-    """The model, where the built-in questions come from, and where results are kept."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    if runs:
-        run = restore(Path(runs[0]), display)
-        return run.base, run.settings.data, Path(runs[0]) / "evaluations" / f"eval-{stamp}"
-    base = load_base(
-        settings.model, dtype=weights_dtype(settings.hardware.precision), device=settings.hardware.device
+def _home(target: Target, settings: Settings) -> Path:
+    return Path(settings.output_dir) / "eval" if target.run is None else target.run / "evaluations"
+
+
+def _prefix(target: Target) -> str:
+    return "eval-" if target.run is not None else f"{target.short_name}-"
+
+
+def _score(
+    target: Target, settings: Settings, where: Path, source: examine.Questions | None, display: Display
+) -> Scored:
+    """Ask one target everything, write its folder, and forget the journals, which are of no more use."""
+    machine.set_up(settings.hardware, settings.seed)
+    tasks = examine.split_up(examine.tasks_of(settings.evaluation))
+    loaded = _load(target, settings, display)
+    unfinished = _home(target, settings) / "unfinished"
+    paths = {name: unfinished / f"{_journal_name(loaded, task)}.jsonl" for name, task in tasks.items()}
+    subject = Subject(
+        model=loaded.base.model,
+        tokenizer=loaded.base.tokenizer,
+        max_length=loaded.base.max_length,
+        batch_tokens=settings.evaluation["batch_tokens"],
     )
-    name = Path(settings.model.path.replace(":", "-")).name
-    return base, settings.data, Path(settings.output_dir) / "eval" / f"{name}-{stamp}"
+    source = source or loaded.source
+    try:
+        results, failures = examine.examine(
+            tasks,
+            subject,
+            source,
+            target.short_name,
+            display,
+            journal_of=lambda name: Journal(paths[name]),
+        )
+    except KeyboardInterrupt:
+        display.say(f"Stopped. The answers so far are kept in {unfinished}; the same command goes on there.")
+        raise
+    if not results and failures:
+        raise next(iter(failures.values()))
+    examine.save(results, where)
+    document = _document(results, failures, loaded, target.name)
+    write_json(where / "result.json", document)
+    for name in results:
+        paths[name].unlink(missing_ok=True)
+    display.console.print(_table(results))
+    return Scored(document=document, results=results, source=source)
 
 
-def _document(results: examine.Results, base: BaseModel, target: str) -> dict[str, Any]:
+def _load(target: Target, settings: Settings, display: Display) -> Loaded:
+    if target.run is None:
+        base = load_base(
+            settings.model, dtype=weights_dtype(settings.hardware.precision), device=settings.hardware.device
+        )
+        return Loaded(base=base, sha256=base.sha256, source=settings.data)
+    run = restore(target.run, display)
+    weights = target.run / "checkpoints" / f"step_{run.state.step:08d}" / "model.safetensors"
+    return Loaded(
+        base=run.base,
+        sha256=sha256_json([run.base.sha256, sha256_file(weights)]),
+        source=examine.WithHeldout(run.settings.data, run.data.validation),
+    )
+
+
+def _journal_name(loaded: Loaded, task: examine.Task) -> str:
+    """Of everything that an answer depends on, except for the question itself, which names it in the file."""
+    model = loaded.base.model
+    commit = getattr(model.config, "_commit_hash", None)  # a hub id stands for other weights some day
+    key = [__version__, loaded.sha256, commit, str(model.dtype), loaded.base.max_length, repr(task)]
+    return f"{task.name.replace('/', '-')}-{sha256_json(key)[:16]}"
+
+
+def _document(
+    results: examine.Results, failures: examine.Failures, loaded: Loaded, target: str
+) -> dict[str, Any]:
     metrics, intervals = examine.flat({"eval": results})
     return {
         "target": target,
-        "sha256": base.sha256,
+        "sha256": loaded.sha256,
         "metrics": {key.removeprefix("eval/"): value for key, value in metrics.items()},
         "intervals": {key.removeprefix("eval/"): value for key, value in intervals.items()},
         "n": {f"{task}/{k}": m.n for task, result in results.items() for k, m in result.metrics.items()},
+        "primary": {task: result.primary for task, result in results.items()},
         "recipes": {task: result.recipe for task, result in results.items()},
         "data_sha256": {task: result.data_sha256 for task, result in results.items()},
+        "failed": {task: examine.reason(error) for task, error in failures.items()},
         **machine.describe(),
     }
 
@@ -94,3 +189,57 @@ def _table(results: examine.Results) -> Table:
             style = "bold" if name == result.primary else ""
             table.add_row(task, name, f"{metric.value:.4f}", interval, f"{metric.n}", style=style)
     return table
+
+
+# ---------------------------------------------------------------- two targets
+
+
+def compare_results(before: examine.Results, after: examine.Results, seed: int) -> dict[str, Any]:
+    """Compare two models task by task.
+
+    Args:
+        before: One model's results.
+        after: The other's.
+        seed: For the bootstrap.
+
+    Returns:
+        By task what `Comparison` holds; where nothing is right or wrong, the values of the primary metric and
+        their difference alone.
+    """
+    found: dict[str, Any] = {}
+    for task in before:
+        if task not in after:
+            continue
+        try:
+            found[task] = asdict(compare(before[task], after[task], seed))
+        except DataError:
+            metric = before[task].primary
+            old, new = (one[task].metrics[metric] for one in (before, after))
+            difference = Metric(value=new.value - old.value, n=min(old.n, new.n))
+            ends = {"before": old, "after": new, "difference": difference}
+            found[task] = {"task": task, "metric": metric, **{key: asdict(one) for key, one in ends.items()}}
+    return found
+
+
+def _comparison_table(comparison: Mapping[str, Any]) -> Table:
+    headings = ("task", "before", "after", "difference", "95 % interval", "gained", "lost", "McNemar p", "")
+    table = Table(*headings, box=None, pad_edge=False)
+    for task, row in comparison.items():
+        values = [f"{row[key]['value']:.4f}" for key in ("before", "after")]
+        difference = row["difference"]
+        cells = ["", "", "", "", row.get("metric", "")]
+        if "p_value" in row:
+            cells = [
+                f"{difference['low']:+.4f} to {difference['high']:+.4f}",
+                f"{row['num_gained']}",
+                f"{row['num_lost']}",
+                f"{row['p_value']:.3g}",
+                _at_chance(row),
+            ]
+        table.add_row(task, *values, f"{difference['value']:+.4f}", *cells)
+    return table
+
+
+def _at_chance(row: Mapping[str, Any]) -> str:
+    which = [key for key in ("before", "after") if row[f"{key}_at_chance"]]
+    return f"at chance: {' and '.join(which)}" if which else ""

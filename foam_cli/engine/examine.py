@@ -1,26 +1,33 @@
 """Ask the evaluation tasks, keep every answer, and compare before with after."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
+import torch
+
 from foam_cli.config import nearest
-from foam_cli.core.errors import ConfigError
+from foam_cli.core.errors import ConfigError, FoamError
 from foam_cli.core.files import read_json, read_jsonl, write_json, write_text
 from foam_cli.core.metric import Metric, TaskResult
 from foam_cli.data.corpus import Corpus
 from foam_cli.engine.display import Display
 from foam_cli.engine.prepare import Source
+from foam_cli.evaluation.journal import Journal
 from foam_cli.evaluation.subject import Progress, Subject
 
 Results = dict[str, TaskResult]
+#: Why tasks have no result.
+Failures = dict[str, Exception]
 
 #: Keys of the evaluation section that are settings, not tasks.
 SETTINGS = ("every_steps", "batch_tokens", "max_items", "arc")
 #: Answers shown side by side in the report, per task.
 SAMPLES_PER_TASK = 4
+#: Out of memory, a batch is halved down to so many tokens.
+MIN_BATCH_TOKENS = 256
 
 
 @runtime_checkable
@@ -60,6 +67,22 @@ def tasks_of(evaluation: Mapping[str, Any]) -> dict[str, Task]:
             )
         tasks[name] = cast("Task", value)
     return tasks
+
+
+def split_up(tasks: Mapping[str, Task]) -> dict[str, Task]:
+    """Put the parts of a task that is a list of others in its place, as `lm_eval` is.
+
+    Args:
+        tasks: From `tasks_of`.
+
+    Returns:
+        Tasks that are each asked, recorded and compared alone.
+    """
+    found: dict[str, Task] = {}
+    for name, task in tasks.items():
+        parts: Sequence[Task] | None = getattr(task, "parts", None)
+        found |= {name: task} if parts is None else {part.name: part for part in parts}
+    return found
 
 
 @dataclass(frozen=True)
@@ -103,9 +126,15 @@ class Questions(Protocol):
 
 
 def examine(
-    tasks: Mapping[str, Task], subject: Subject, source: Questions, title: str, display: Display
-) -> Results:
-    """Ask every task.
+    tasks: Mapping[str, Task],
+    subject: Subject,
+    source: Questions,
+    title: str,
+    display: Display,
+    *,
+    journal_of: Callable[[str], Journal] = lambda _: Journal(),
+) -> tuple[Results, Failures]:
+    """Ask every task. What goes wrong inside one of them does not keep the others from being asked.
 
     Args:
         tasks: The tasks.
@@ -113,28 +142,75 @@ def examine(
         source: Where the built-in questions come from.
         title: What is examined, for the bar.
         display: Shows the progress.
+        journal_of: Where the answers to a task are kept as they come.
 
     Returns:
-        The results by task.
+        The results by task, and why others have none.
     """
     results: Results = {}
+    failures: Failures = {}
     for name, task in tasks.items():
-        items = None
-        if task.items_from is not None:
-            items = source.evaluation_items(
-                task.items_from.rpartition(".")[2], getattr(task, "num_items", None)
-            )
         start = time.monotonic()
-        with display.bar(f"{title}: {name}", total=1) as update:
-
-            def progress(done: int, total: int, update: Any = update) -> None:
-                update(done, total=total)
-
-            results[name] = task.run(subject, items, progress)
+        journal = journal_of(name)
+        if journal.num_found:
+            display.say(f"  {title}: {name} goes on behind {journal.num_found} answers of an earlier call")
+        try:
+            items = _items(task, source)
+            with display.bar(f"{title}: {name}", total=1) as update:
+                results[name] = _asked(task, replace(subject, journal=journal), items, update, display)
+        except Exception as error:
+            failures[name] = error
+            display.say(f"  {title}: {name} failed: {reason(error)}", style="yellow")
+            continue
         display.say(
             f"  {title}: {name} {_words(results[name])}  ({time.monotonic() - start:.1f} s)", style="dim"
         )
-    return results
+    return results, failures
+
+
+def reason(error: Exception) -> str:
+    """Why a task failed.
+
+    Args:
+        error: What it raised.
+
+    Returns:
+        The error's first line; its kind, too, where it was not meant for people.
+    """
+    first = (str(error).strip().splitlines() or [""])[0]
+    return first if isinstance(error, FoamError) else f"{type(error).__name__}: {first}".rstrip(": ")
+
+
+def _items(task: Task, source: Questions) -> list[dict[str, Any]] | None:
+    if task.items_from is None:
+        return None
+    return source.evaluation_items(task.items_from.rpartition(".")[2], getattr(task, "num_items", None))
+
+
+def _asked(
+    task: Task,
+    subject: Subject,
+    items: list[dict[str, Any]] | None,
+    update: Callable[..., None],
+    display: Display,
+) -> TaskResult:
+    """Ask one task; out of memory, go on behind the answers that are there, with half as large batches."""
+
+    def progress(done: int, total: int) -> None:
+        update(done, total=total)
+
+    while True:
+        try:
+            return task.run(subject, items, progress)
+        except torch.OutOfMemoryError:
+            if subject.batch_tokens < 2 * MIN_BATCH_TOKENS:
+                raise
+            subject = replace(subject, batch_tokens=subject.batch_tokens // 2)
+        # Outside the handler: while it runs, the error holds on to the tensors of the failed pass.
+        torch.cuda.empty_cache()
+        display.say(
+            f"  {task.name}: out of memory; going on with batch_tokens={subject.batch_tokens}", style="yellow"
+        )
 
 
 def _words(result: TaskResult) -> str:
@@ -201,6 +277,22 @@ def flat(results: Mapping[str, Results]) -> tuple[dict[str, float], dict[str, li
         if metric.low is not None and metric.high is not None
     }
     return {key: metric.value for key, metric in metrics.items()}, intervals
+
+
+def curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, float]]]:
+    """The scores that were measured while training went on.
+
+    Args:
+        rows: Of metrics.jsonl.
+
+    Returns:
+        (step, value) pairs by "task/metric".
+    """
+    found: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        for key, value in row.get("evaluation", {}).items():
+            found.setdefault(key, []).append((row["step"], value))
+    return found
 
 
 def summary(tasks: Mapping[str, Task], results: Mapping[str, Results]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import torch
 
 from foam_cli import config
 from foam_cli.core.errors import CheckpointError, ConfigError, FoamError
-from foam_cli.core.files import write_json
+from foam_cli.core.files import read_jsonl, write_json
 from foam_cli.core.settings import Settings, Stage
 from foam_cli.data.corpus import Corpus
 from foam_cli.engine import checkpoint, examine, machine, stream
@@ -191,6 +191,7 @@ class Run:
         self.command = command
         self.state = RunState()
         self.results: dict[str, examine.Results] = {}
+        self.failed: dict[str, str] = {}
         self.start_max_abs_dlogits: float | None = None
         self.exported: Exported | None = None
         self.base: BaseModel
@@ -400,7 +401,7 @@ class Run:
     def _examined(self, when: str) -> examine.Results:
         """Ask the tasks, or read the answers that an earlier part of this run wrote."""
         where = self.folder.path / "evaluations" / when
-        tasks = examine.tasks_of(self.settings.evaluation)
+        tasks = examine.split_up(examine.tasks_of(self.settings.evaluation))
         found = examine.load(where) if when == "base" or when.startswith("stage_") else None
         if found is not None and found.keys() == tasks.keys():
             return found
@@ -411,25 +412,29 @@ class Run:
             batch_tokens=self.settings.evaluation["batch_tokens"],
         )
         source = examine.WithHeldout(self.settings.data, self.data.validation)
-        results = examine.examine(tasks, subject, source, when, self.display)
+        results, failures = examine.examine(tasks, subject, source, when, self.display)
+        for task, error in failures.items():
+            if when == "base" and isinstance(error, FoamError):
+                raise error  # a setting or a file is wrong: better now than after the training
+            self.failed[f"{when}/{task}"] = examine.reason(error)
         examine.save(results, where)
         return results
 
     def _evaluate_at(self, step: int) -> None:
-        try:
-            results = self._examined(f"step_{step:08d}")
-        except (FoamError, RuntimeError) as error:  # out of memory is a RuntimeError
-            self.state.skipped.append({"step": step, "error": str(error)})
-            self.display.say(
-                f"The evaluation at step {step} failed ({error}); training goes on.", style="yellow"
-            )
-            return
+        when = f"step_{step:08d}"
+        results = self._examined(when)
+        self.state.skipped += [
+            {"step": step, "task": key.partition("/")[2], "error": error}
+            for key, error in self.failed.items()
+            if key.startswith(f"{when}/")
+        ]
         values = {
             f"{task}/{name}": m.value
             for task, result in results.items()
             for name, m in result.metrics.items()
         }
-        self.folder.log({"step": step, "evaluation": values})
+        if values:
+            self.folder.log({"step": step, "evaluation": values})
         self.base.model.train()
 
     def _save(self, state: RunState) -> None:
@@ -518,7 +523,9 @@ class Run:
                 "error": error,
                 "seed": self.settings.seed,
                 "step": self.state.step,
-                **examine.summary(examine.tasks_of(self.settings.evaluation), self.results),
+                **examine.summary(examine.split_up(examine.tasks_of(self.settings.evaluation)), self.results),
+                "curves": examine.curves(read_jsonl(self.folder.path / "metrics.jsonl")),
+                "failed": {**{_failed_at(one): one["error"] for one in self.state.skipped}, **self.failed},
                 "parameters": parameters,
                 "start_max_abs_dlogits": self.start_max_abs_dlogits,
                 "transfer": self.transfer,
@@ -533,6 +540,10 @@ class Run:
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             }
         )
+
+
+def _failed_at(skipped: dict[str, Any]) -> str:
+    return f"step_{skipped['step']:08d}/{skipped['task']}"
 
 
 def _rng_state(device: str) -> dict[str, torch.Tensor]:

@@ -55,6 +55,7 @@ def replies_to(subject: Subject, items: Sequence[Item], max_new_tokens: int, pro
         batch_tokens=subject.batch_tokens,
         max_length=subject.max_length,
         progress=progress,
+        journal=subject.journal,
     )
 
 

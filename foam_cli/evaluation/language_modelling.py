@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from foam_cli.core.metric import Metric
 from foam_cli.evaluation.items import Item
-from foam_cli.evaluation.prompts import encode, prefix_id
+from foam_cli.evaluation.prompts import encode_all, prefix_id
 from foam_cli.evaluation.scoring import continuation_logprobs, rolling_windows
 from foam_cli.evaluation.subject import Progress, Subject
 
@@ -43,7 +43,7 @@ def rolling_logprobs(
     """
     prefix = prefix_id(subject.tokenizer)
     windows = [
-        rolling_windows(encode(subject.tokenizer, document), prefix, window_tokens) for document in documents
+        rolling_windows(ids, prefix, window_tokens) for ids in encode_all(subject.tokenizer, documents)
     ]
     scores = iter(
         continuation_logprobs(
@@ -52,6 +52,7 @@ def rolling_logprobs(
             batch_tokens=subject.batch_tokens,
             max_length=window_tokens,
             progress=progress,
+            journal=subject.journal,
         )
     )
     found: list[DocumentScore] = []

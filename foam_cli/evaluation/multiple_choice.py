@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from foam_cli.core.errors import DataError
 from foam_cli.core.metric import Metric
 from foam_cli.evaluation.items import Item, accuracy
-from foam_cli.evaluation.prompts import encode_pair
-from foam_cli.evaluation.scoring import ChoiceScore, continuation_logprobs
+from foam_cli.evaluation.prompts import encode_pairs
+from foam_cli.evaluation.scoring import Score, continuation_logprobs
 from foam_cli.evaluation.subject import Progress, Subject
 
 RECIPE = "0-shot, log-likelihood of ' ' + choice after 'Question: ...\\nAnswer:'"
@@ -27,24 +27,25 @@ def answer_questions(subject: Subject, questions: Sequence[Item], progress: Prog
     Source: P. Clark et al., "Think you have solved question answering? Try ARC", 2018, arXiv 1803.05457,
         scored as in L. Gao et al., "The Language Model Evaluation Harness", 0.4.13.
     """
-    requests = [
-        encode_pair(subject.tokenizer, f"Question: {question['question']}\nAnswer:", f" {choice}")
+    pairs = [
+        (f"Question: {question['question']}\nAnswer:", f" {choice}")
         for question in questions
         for choice in question["choices"]["text"]
     ]
     scores = iter(
         continuation_logprobs(
             subject.model,
-            requests,
+            encode_pairs(subject.tokenizer, pairs),
             batch_tokens=subject.batch_tokens,
             max_length=subject.max_length,
             progress=progress,
+            journal=subject.journal,
         )
     )
     return [_scored(question, [next(scores) for _ in question["choices"]["text"]]) for question in questions]
 
 
-def _scored(question: Item, scores: list[ChoiceScore]) -> Item:
+def _scored(question: Item, scores: list[Score]) -> Item:
     choices: list[str] = question["choices"]["text"]
     labels: list[str] = question["choices"]["label"]
     if question["answerKey"] not in labels:

@@ -16,12 +16,36 @@ def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
     Args:
         tokenizer: The tokenizer.
-        text: The text.
+        text: The text. One that begins with BOS, written out, gets no second one.
 
     Returns:
         Its token ids.
     """
-    return list(tokenizer(text, verbose=False)["input_ids"])
+    return encode_all(tokenizer, [text])[0]
+
+
+def encode_all(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """Tokenize many texts at once, each as `encode` does.
+
+    Args:
+        tokenizer: The tokenizer.
+        texts: The texts.
+
+    Returns:
+        Token ids of each.
+    """
+    bos = tokenizer.bos_token
+    begun = [isinstance(bos, str) and text.startswith(bos) for text in texts]
+    found: list[list[int]] = [[] for _ in texts]
+    for has_bos in set(begun):
+        places = [place for place, one in enumerate(begun) if one is has_bos]
+        batch = tokenizer(
+            [texts[place] for place in places],
+            add_special_tokens=not has_bos, return_attention_mask=False, verbose=False,
+        )  # fmt: skip
+        for place, ids in zip(places, cast("list[list[int]]", batch["input_ids"]), strict=True):
+            found[place] = list(ids)
+    return found
 
 
 def encode_pair(
@@ -38,10 +62,38 @@ def encode_pair(
         (context, continuation): the tokens of the whole, cut where the context's own tokens end. Space at
         the end of the context belongs to the continuation.
     """
-    bare = context.rstrip()
-    whole = encode(tokenizer, context + continuation)
-    left = encode(tokenizer, bare)
-    return left or [prefix_id(tokenizer)], whole[len(left) :]
+    return encode_pairs(tokenizer, [(context, continuation)])[0]
+
+
+def encode_pairs(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]
+) -> list[tuple[list[int], list[int]]]:
+    """Tokenize many pairs at once, each as `encode_pair` does; no text is tokenized twice.
+
+    Args:
+        tokenizer: The tokenizer.
+        pairs: (context, continuation) as text.
+
+    Returns:
+        (context, continuation) as token ids.
+    """
+    texts = dict.fromkeys(text for context, after in pairs for text in (context.rstrip(), context + after))
+    ids = dict(zip(texts, encode_all(tokenizer, list(texts)), strict=True))
+    found: list[tuple[list[int], list[int]]] = []
+    for context, after in pairs:
+        if not context:
+            found.append(_after_nothing(tokenizer, after))
+            continue
+        left = ids[context.rstrip()]
+        found.append((left or [prefix_id(tokenizer)], ids[context + after][len(left) :]))
+    return found
+
+
+def _after_nothing(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int], list[int]]:
+    """A text behind the prefix token, which is not written twice."""
+    prefix = prefix_id(tokenizer)
+    ids = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+    return [prefix], ids[1:] if ids[:1] == [prefix] else ids
 
 
 def prefix_id(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from foam_cli.evaluation.journal import Journal
+
 Progress = Callable[[int, int], None] | None
 """Called with (items done, items in all) as work proceeds."""
 
@@ -20,12 +22,14 @@ class Subject:
         tokenizer: Its tokenizer.
         max_length: The longest input it is given, in tokens.
         batch_tokens: Tokens of one forward pass, padding included.
+        journal: Answers that are known, and where new ones are kept; None keeps them nowhere.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     max_length: int
     batch_tokens: int
+    journal: Journal | None = None
 
 
 @contextmanager

@@ -187,7 +187,8 @@ def during_figure(run: RunFolder, rows: list[Score]) -> Figure | None:
             if step is not None and number is not None:
                 lines.setdefault(key, []).append((step, number))
     roles = {f"{row.task}/{row.metric}": row for row in rows if row.primary and is_fraction(row.metric)}
-    shown = {key: lines[key] for key in roles if len(lines.get(key, [])) > 1}
+    shown = {key: _with_ends(lines[key], roles[key], run.last_step) for key in roles if key in lines}
+    shown = {key: points for key, points in shown.items() if len(points) > 1}
     if not shown:
         return None
     figure, axes = new_axes(2.7, 0.1, right=0.2, top_inches=0.15)
@@ -203,6 +204,13 @@ def during_figure(run: RunFolder, rows: list[Score]) -> Figure | None:
     axes.set_xlabel("optimizer steps")
     axes.margins(x=0.01)
     return figure
+
+
+def _with_ends(points: list[tuple[float, float]], row: Score, last_step: int) -> list[tuple[float, float]]:
+    """The base before the first step and the final model after the last belong to the curve."""
+    before = [(0.0, row.base)] if row.base is not None and points[0][0] > 0 else []
+    after = [(float(last_step), row.final)] if row.final is not None and points[-1][0] < last_step else []
+    return [*before, *points, *after]
 
 
 def _label_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from foam_cli.core.files import sha256_json
 from foam_cli.core.metric import Metric, TaskResult
 from foam_cli.evaluation.items import Item, pick
-from foam_cli.evaluation.scoring import NO_TARGET, TargetScores, target_logprobs
+from foam_cli.evaluation.rows import NO_TARGET
+from foam_cli.evaluation.scoring import Score, target_logprobs
 from foam_cli.evaluation.subject import Progress, Subject
 
 
@@ -47,10 +48,11 @@ class Heldout:
             [targets for _, targets in cut],
             batch_tokens=subject.batch_tokens,
             progress=progress,
+            journal=subject.journal,
         )
-        num_tokens = sum(score.logprobs.numel() for score in scores)
-        loss = -sum(float(score.logprobs.double().sum()) for score in scores) / max(1, num_tokens)
-        hits = sum(int(score.greedy.sum()) for score in scores)
+        num_tokens = sum(score.num_tokens for score in scores)
+        loss = -sum(score.logprob for score in scores) / max(1, num_tokens)
+        hits = sum(score.num_greedy for score in scores)
         return TaskResult(
             task=self.name,
             metrics={
@@ -75,7 +77,7 @@ def _cut(item: Mapping[str, Any], max_length: int) -> tuple[list[int], list[int]
     return ids[:-1], following
 
 
-def _rows(items: Sequence[Item], scores: Sequence[TargetScores]) -> list[Item]:
+def _rows(items: Sequence[Item], scores: Sequence[Score]) -> list[Item]:
     return [
         {
             "id": item.get("id", f"document-{number}"),
@@ -83,8 +85,8 @@ def _rows(items: Sequence[Item], scores: Sequence[TargetScores]) -> list[Item]:
             "answer": None,
             "expected": None,
             "correct": None,
-            "logprob": float(score.logprobs.double().sum()),
-            "num_tokens": score.logprobs.numel(),
+            "logprob": score.logprob,
+            "num_tokens": score.num_tokens,
         }
         for number, (item, score) in enumerate(zip(items, scores, strict=True))
     ]

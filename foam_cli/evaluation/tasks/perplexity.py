@@ -12,7 +12,8 @@ from foam_cli.evaluation.documents import read_documents
 from foam_cli.evaluation.items import Item, pick
 from foam_cli.evaluation.language_modelling import bits_per_byte, perplexity
 from foam_cli.evaluation.prompts import prefix_id
-from foam_cli.evaluation.scoring import NO_TARGET, TargetScores, target_logprobs
+from foam_cli.evaluation.rows import NO_TARGET
+from foam_cli.evaluation.scoring import Score, target_logprobs
 from foam_cli.evaluation.subject import Progress, Subject
 
 
@@ -61,10 +62,15 @@ class Perplexity:
         documents = pick(read_documents(self.path), self.num_items, self.name)
         inputs, targets = _packed_windows(subject, documents, window)
         scores = target_logprobs(
-            subject.model, inputs, targets, batch_tokens=subject.batch_tokens, progress=progress
+            subject.model,
+            inputs,
+            targets,
+            batch_tokens=subject.batch_tokens,
+            progress=progress,
+            journal=subject.journal,
         )
-        logprob = sum(float(score.logprobs.double().sum()) for score in scores)
-        num_tokens = sum(score.logprobs.numel() for score in scores)
+        logprob = sum(score.logprob for score in scores)
+        num_tokens = sum(score.num_tokens for score in scores)
         num_bytes = sum(len(document.encode()) for document in documents)
         return TaskResult(
             task=self.name,
@@ -95,7 +101,7 @@ def _packed_windows(
     return [stream[a:b] for a, b in pairwise(cuts)], [targets[a:b] for a, b in pairwise(cuts)]
 
 
-def _window_rows(scores: Sequence[TargetScores]) -> list[Item]:
+def _window_rows(scores: Sequence[Score]) -> list[Item]:
     return [
         {
             "id": f"window-{number}",
@@ -103,8 +109,8 @@ def _window_rows(scores: Sequence[TargetScores]) -> list[Item]:
             "answer": None,
             "expected": None,
             "correct": None,
-            "logprob": float(score.logprobs.double().sum()),
-            "num_tokens": score.logprobs.numel(),
+            "logprob": score.logprob,
+            "num_tokens": score.num_tokens,
         }
         for number, score in enumerate(scores)
     ]

@@ -5,7 +5,7 @@ from tiny_language_model import naive_logprobs
 
 from foam_cli.core.errors import ConfigError, DataError
 from foam_cli.evaluation import multiple_choice
-from foam_cli.evaluation.scoring import ChoiceScore
+from foam_cli.evaluation.scoring import Score
 from foam_cli.evaluation.tasks.arc import Arc
 from foam_cli.evaluation.tasks.science import Science
 
@@ -52,7 +52,7 @@ def test_answers_are_those_of_a_loop_over_tokens(exact_subject):
 
 def test_acc_norm_divides_by_characters(subject, monkeypatch):
     # Sums favour "ab" (-4 > -6); per character "abcdef" wins (-1 > -2); per token neither would differ.
-    scores = [ChoiceScore(logprob=p, num_tokens=1, greedy=False) for p in (-4.0, -6.0)]
+    scores = [Score(logprob=p, num_tokens=1, num_greedy=0) for p in (-4.0, -6.0)]
     monkeypatch.setattr(multiple_choice, "continuation_logprobs", lambda *args, **kwargs: scores)
     result = Science(num_items=None).run(subject, [question(0, ["ab", "abcdef"], key=1)])
     assert result.metrics["acc"].value == 0.0 and result.metrics["acc_norm"].value == 1.0

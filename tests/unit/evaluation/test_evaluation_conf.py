@@ -36,6 +36,7 @@ def test_every_option_builds(option, tmp_path):
         if not isinstance(node, dict) or "_target_" not in node:
             continue
         filled = {key: "some/file" if value == "???" else value for key, value in node.items()}
+        filled |= {"tasks": ["some_task"]} if "tasks" in node else {}
         task = build(Holder, {"task": filled}).task
         assert task.name == name
         assert task.items_from is None or "." in task.items_from

@@ -6,13 +6,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, GraniteConfig, GraniteForC
 from foam_cli.core.errors import DataError
 from foam_cli.core.seeds import rng
 from foam_cli.evaluation import scoring
-from foam_cli.evaluation.scoring import (
-    NO_TARGET,
-    batches_by_length,
-    continuation_logprobs,
-    rolling_windows,
-    target_logprobs,
-)
+from foam_cli.evaluation.rows import NO_TARGET, batches_by_length
+from foam_cli.evaluation.scoring import continuation_logprobs, rolling_windows, target_logprobs
 from foam_cli.model.heads import direct_head
 
 
@@ -116,8 +111,8 @@ def test_only_wanted_positions_are_scored(exact_model):
     [score, nothing] = target_logprobs(
         exact_model, [tokens[:-1], [5]], [targets, [NO_TARGET]], batch_tokens=64
     )
-    assert score.logprobs.tolist() == pytest.approx([expected[1], expected[3]], abs=1e-9)
-    assert nothing.logprobs.numel() == 0
+    assert score.logprob == pytest.approx(expected[1] + expected[3], abs=1e-9)
+    assert (score.num_tokens, nothing.num_tokens, nothing.logprob) == (2, 0, 0)
 
 
 @pytest.mark.parametrize("request_", [([], [1]), ([1], []), ([1], [1, 2, 3, 4, 5])])
