@@ -20,6 +20,7 @@ from foam_cli.engine.grow import Grower
 from foam_cli.engine.loop import Loop, train
 from foam_cli.engine.optimizers import Optimizers
 from foam_cli.engine.prepare import Source, TrainingData, prepare_data, require_old_data
+from foam_cli.engine.refusals import refuse_nonsense
 from foam_cli.engine.state import RunState
 from foam_cli.engine.stopping import stop_requests
 from foam_cli.evaluation.subject import Subject
@@ -86,30 +87,16 @@ def run_training(
 
 
 def build_settings(values: dict[str, Any]) -> Settings:
-    """Check a composed configuration and build its objects.
+    """Check a composed configuration and build its objects; a setting that is wrong is a ConfigError.
 
     Args:
         values: From `config.compose`, or a run's config.yaml.
 
     Returns:
         The settings.
-
-    Raises:
-        ConfigError: A setting is wrong, or has no effect.
     """
     settings = config.build(Settings, config.resolve_environment(values), values.get("plugins") or [])
-    if settings.train.parameters == "grown" and not settings.growth:
-        raise ConfigError(
-            "train=grown with growth=none: nothing would be trained. Use train=ffn or train=full."
-        )
-    trigger = getattr(settings.growth, "trigger", None)
-    if getattr(trigger, "reads_validation", False) and settings.train.validate_every_steps is None:
-        raise ConfigError(
-            f"growth.trigger={type(trigger).__name__} waits for validation losses, but "
-            "train.validate_every_steps=null: give it a number of steps."
-        )
-    if not settings.replay:
-        require_old_data(settings, None)
+    refuse_nonsense(settings)
     return settings
 
 
