@@ -40,8 +40,8 @@ def _require_frozen_sources(settings: Settings) -> None:
     if getattr(initializer, "needs_frozen_sources", False) and trained != "grown":
         raise ConfigError(
             f"growth.initializer={type(initializer).__name__} does not fit here with train={trained}: "
-            "sources and newborns are equal halves, which never part where both learn. Add train=grown, or choose "
-            "growth.initializer=split."
+            "sources and newborns are equal halves, which never part where both learn. Add train=grown, or "
+            "choose growth.initializer=split."
         )
 
 
