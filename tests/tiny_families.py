@@ -41,7 +41,13 @@ FAMILIES = {
 }  # fmt: skip
 #: Neurons can grow in it, blocks cannot: its config does not say block by block how they attend.
 WITHOUT_BLOCKS = {("gpt_neo", ""): {"num_layers": 2, "num_hidden_layers": None}}
+#: Their configs have no name for the width of the FFN, so grown neurons go into a delta.
+FIXED_WIDTH = {
+    ("bloom", ""): {"intermediate_size": None},
+    ("mpt", ""): {"intermediate_size": None, "max_seq_len": 64},
+}
 NAMES = ["-".join(filter(None, family)) for family in FAMILIES]
+FIXED_WIDTH_NAMES = [kind for kind, _ in FIXED_WIDTH]
 
 _DROPOUTS = (
     "attn_pdrop", "embd_pdrop", "resid_pdrop", "dropout", "attention_dropout", "hidden_dropout",
@@ -51,7 +57,7 @@ _DROPOUTS = (
 
 def family_config(name, **changes):
     kind, _, variant = name.partition("-")
-    stated = {**SHARED, **(FAMILIES | WITHOUT_BLOCKS)[kind, variant], **changes}
+    stated = {**SHARED, **(FAMILIES | WITHOUT_BLOCKS | FIXED_WIDTH)[kind, variant], **changes}
     config = AutoConfig.for_model(kind, **{key: value for key, value in stated.items() if value is not None})
     for dropout in _DROPOUTS:
         if hasattr(config, dropout):

@@ -1,7 +1,7 @@
 """Growth in somebody else's training loop: counts its steps, watches its passes, and carries plans out."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -81,6 +81,8 @@ class Growing:
         self._tracker.end(discard=not sound)
         for ffn, neurons in self._dead:  # a foreign optimizer's momentum moves what was recycled
             erase_core(ffn, neurons)
+        for ffn in self.ffns:  # 8-bit moments beside those of a living neuron may round a zero away
+            ffn.bank.clear_empty()
         self.step += 1
 
     def context(self, block_births: Sequence[int | None] = (None,)) -> GrowthContext:
@@ -129,6 +131,30 @@ class Growing:
         """Note which pretrained neurons are recycled; call it whenever they may have changed."""
         dead = [(ffn, (~ffn.core_live_F).nonzero().flatten().tolist()) for ffn in self.ffns]
         self._dead = [(ffn, neurons) for ffn, neurons in dead if neurons]
+
+    def state_tensors(self) -> dict[str, torch.Tensor]:
+        """Steps, what the policy remembers, and the neurons' statistics, for a checkpoint.
+
+        Returns:
+            Named tensors.
+        """
+        counts = [self.step, self.state["num_events"], self.state["trigger"]["last_event_step"]]
+        signals = self._tracker.state_tensors()
+        return {"counts": torch.tensor(counts), **{f"signals.{name}": one for name, one in signals.items()}}
+
+    def load_state_tensors(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Take back what `state_tensors` gave.
+
+        Args:
+            tensors: The tensors; those of others are passed over, and statistics may be missing.
+        """
+        step, num_events, last_event_step = tensors["counts"].tolist()
+        self.step = step
+        self.state = {"num_events": num_events, "trigger": {"last_event_step": last_event_step}}
+        prefix = "signals."
+        signals = {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
+        if signals:
+            self._tracker.load_state_tensors(signals)
 
     def multipliers(self, ffn: GrowableFFN) -> torch.Tensor:
         """Learning-rate multipliers for the next update.

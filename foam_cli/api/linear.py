@@ -193,9 +193,7 @@ def _leave_out_empty(
         for name in [name for name in state_dict if name.startswith(prefix + PREFIX)]:
             del state_dict[name]
         return
-    state = module.growing.state
-    counts = [module.growing.step, state["num_events"], state["trigger"]["last_event_step"]]
-    state_dict[f"{prefix}{PREFIX}counts"] = torch.tensor(counts)
+    state_dict[f"{prefix}{PREFIX}counts"] = module.growing.state_tensors()["counts"]
 
 
 def _fill_in_missing(module: nn.Module, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
@@ -208,6 +206,4 @@ def _fill_in_missing(module: nn.Module, state_dict: dict[str, Any], prefix: str,
         if len(found) <= len(rows):  # with more slots than there are, torch says that sizes differ
             rows[: len(found)] = found.to(rows)
             state_dict[key] = rows
-    step, num_events, last_event_step = counts.tolist()
-    module.growing.step = step
-    module.growing.state = {"num_events": num_events, "trigger": {"last_event_step": last_event_step}}
+    module.growing.load_state_tensors({"counts": counts})

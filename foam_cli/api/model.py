@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from foam_cli.export.merge import merge
 from foam_cli.model.blocks import block_births
 from foam_cli.model.loading import load_base
 from foam_cli.model.neurons import make_growable
+
+#: In a state_dict, within the first FFN: steps, what the policy remembers, the neurons' statistics.
+_GROWTH = "growth."
 
 
 class GrowableModel(nn.Module):
@@ -85,7 +89,11 @@ class GrowableModel(nn.Module):
         if enable_growth:
             self.growing = Growing(policy, make_growable(self.model, capacity), seed)
             self.model.register_forward_pre_hook(self._before_forward)
-            self.register_load_state_dict_post_hook(_note_recycled)
+            # On a part of the model itself: Trainer saves and loads that, without this wrapper.
+            first = self.growing.ffns[0]
+            first.register_state_dict_post_hook(partial(self._add_growth))  # torch marks what it is given
+            first.register_load_state_dict_pre_hook(self._take_growth)
+            self.model.register_load_state_dict_post_hook(self._note_recycled)
         if freeze_attention:
             train_only_ffns(self.model)
 
@@ -192,27 +200,28 @@ class GrowableModel(nn.Module):
         if self.tokenizer is not None:
             self.tokenizer.save_pretrained(folder)
 
-    def get_extra_state(self) -> dict[str, Any]:
-        """What a state_dict holds beside tensors; torch asks.
-
-        Returns:
-            The steps counted, and what the policy remembers.
-        """
-        return {} if self.growing is None else {"step": self.growing.step, "policy": self.growing.state}
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take back what `get_extra_state` gave.
-
-        Args:
-            state: From a state_dict.
-        """
-        if self.growing is not None and state:
-            self.growing.step, self.growing.state = state["step"], state["policy"]
-
     def _before_forward(self, module: nn.Module, args: Any) -> None:
         del args
         assert self.growing is not None
         self.growing.before_forward(module)
+
+    def _add_growth(self, module: nn.Module, state_dict: dict[str, Any], prefix: str, others: Any) -> None:
+        del module, others
+        assert self.growing is not None
+        state_dict |= {f"{prefix}{_GROWTH}{name}": t for name, t in self.growing.state_tensors().items()}
+
+    def _take_growth(self, module: nn.Module, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        del module, others
+        assert self.growing is not None
+        mine = [name for name in state_dict if name.startswith(prefix + _GROWTH)]
+        if mine:
+            found = {name.removeprefix(prefix + _GROWTH): state_dict.pop(name) for name in mine}
+            self.growing.load_state_tensors(found)
+
+    def _note_recycled(self, module: nn.Module, incompatible_keys: Any) -> None:
+        del module, incompatible_keys
+        assert self.growing is not None
+        self.growing.remember_dead()
 
     def _required(self) -> Growing:
         if self.growing is None:
@@ -240,9 +249,3 @@ def _loaded(
     settings = ModelSettings(path=str(model_or_path), revision=None, init="pretrained")
     base = load_base(settings, dtype=dtype, device=device)
     return base.model, base.tokenizer
-
-
-def _note_recycled(module: nn.Module, incompatible_keys: Any) -> None:
-    del incompatible_keys
-    assert isinstance(module, GrowableModel) and module.growing is not None
-    module.growing.remember_dead()

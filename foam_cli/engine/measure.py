@@ -1,6 +1,7 @@
 """Finds out what growth methods ask for: passes through the model on a few batches, taken only when asked."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -86,7 +87,7 @@ class Measurements:
         ffns = growable_ffns(self._model)
 
         def add(one: NeuronBirths) -> RemovableHandle:
-            def grown(ffn: GrowableFFN, args: tuple[torch.Tensor], y: torch.Tensor) -> torch.Tensor:
+            def grown(ffn: GrowableFFN, args: tuple[Any, ...], y: torch.Tensor) -> torch.Tensor:
                 return y + newborn_output(one, ffn.bank.activation, args[0])
 
             return ffns[one.block].register_forward_hook(grown)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import nn
 
-from foam_cli.core.errors import ConfigError
 from foam_cli.core.settings import HardwareSettings, TrainSettings
 from foam_cli.model.neuron_adamw import NeuronAdamW
 from foam_cli.model.neurons import NeuronBank, growable_ffns
@@ -76,20 +75,6 @@ class Optimizers:
 
     def _trainable(self) -> list[nn.Parameter]:
         return [parameter for parameter in self._model.parameters() if parameter.requires_grad]
-
-    def require_something(self, grows_blocks: bool) -> None:
-        """Refuse a run that would learn nothing.
-
-        Args:
-            grows_blocks: Whether blocks will be added later.
-
-        Raises:
-            ConfigError: Nothing is trainable, now or later.
-        """
-        if not self._parameters and not grows_blocks:
-            raise ConfigError(
-                "train=grown with growth=none: nothing would be trained. Use train=ffn or train=full."
-            )
 
     def parameters(self) -> list[nn.Parameter]:
         """Everything that is trained.

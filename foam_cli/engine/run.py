@@ -17,7 +17,6 @@ from foam_cli.engine import checkpoint, examine, machine, stream
 from foam_cli.engine.curriculum import in_phases
 from foam_cli.engine.defences import (
     Defences,
-    check_regularizers,
     defend,
     learnt_in_stage,
     reads_old_data,
@@ -29,12 +28,13 @@ from foam_cli.engine.folder import RunFolder, arm_folder, newest_unfinished
 from foam_cli.engine.grow import Grower
 from foam_cli.engine.interpolate import standing_at, sweep, table
 from foam_cli.engine.loop import Loop, train
-from foam_cli.engine.old_data import memory_bytes, own_words, require_one_source
+from foam_cli.engine.old_data import memory_bytes, own_words
 from foam_cli.engine.optimizers import Optimizers
 from foam_cli.engine.prepare import Source, TrainingData, prepare_data, require_old_data
+from foam_cli.engine.refusals import refuse_nonsense
 from foam_cli.engine.state import RunState
 from foam_cli.engine.stopping import stop_requests
-from foam_cli.engine.stream import after_others, check_stream, stages_of
+from foam_cli.engine.stream import after_others, stages_of
 from foam_cli.evaluation.subject import Subject
 from foam_cli.export.facts import ExportFacts
 from foam_cli.model.heads import direct_head, logits_at
@@ -98,33 +98,16 @@ def run_training(
 
 
 def build_settings(values: dict[str, Any]) -> Settings:
-    """Check a composed configuration and build its objects.
+    """Check a composed configuration and build its objects; a setting that is wrong is a ConfigError.
 
     Args:
         values: From `config.compose`, or a run's config.yaml.
 
     Returns:
         The settings.
-
-    Raises:
-        ConfigError: A setting is wrong, or has no effect.
     """
     settings = config.build(Settings, config.resolve_environment(values), values.get("plugins") or [])
-    require_one_source(settings)
-    if settings.train.parameters == "grown" and not settings.growth:
-        raise ConfigError(
-            "train=grown with growth=none: nothing would be trained. Use train=ffn or train=full."
-        )
-    trigger = getattr(settings.growth, "trigger", None)
-    if getattr(trigger, "reads_validation", False) and settings.train.validate_every_steps is None:
-        raise ConfigError(
-            f"growth.trigger={type(trigger).__name__} waits for validation losses, but "
-            "train.validate_every_steps=null: give it a number of steps."
-        )
-    if not settings.replay:
-        require_old_data(settings, None)
-    check_regularizers(settings)
-    check_stream(settings)
+    refuse_nonsense(settings)
     return settings
 
 

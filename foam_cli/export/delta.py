@@ -71,8 +71,9 @@ def save_delta(model: Any, base: Any, file: Path, facts: ExportFacts) -> DeltaRe
     delta = _collect(model, facts)
     if delta.base_fingerprint != base_fingerprint(base):
         raise ExportError(
-            "the pretrained weights have changed (they were trained, or neurons of theirs were recycled), so "
-            "what growth added is not all there is: train with train=grown and growth/recycling=none, or "
+            "the pretrained weights have changed (they were trained, or neurons of theirs were recycled, or "
+            "their out-columns were divided by growth.initializer=split or duplicate), so what growth added "
+            "is not all there is: train with train=grown, growth.recycling=none and another initializer, or "
             "export as format hf"
         )
     with file_written_aside(file) as aside:

@@ -12,7 +12,7 @@ from foam_cli.model.neurons import SLOT_MULTIPLE, GrowableFFN, NeuronBank
 from foam_cli.model.sites import FFNSite, find_ffn_sites
 
 #: What configs call the width of the FFN.
-_WIDTH_NAMES = ("n_inner", "intermediate_size", "ffn_dim", "ffn_hidden_size")
+_WIDTH_NAMES = ("n_inner", "intermediate_size", "ffn_dim", "ffn_hidden_size", "decoder_ffn_dim")
 
 
 def merge(model: Any) -> tuple[Any, list[int], int]:
@@ -29,29 +29,45 @@ def merge(model: Any) -> tuple[Any, list[int], int]:
         with the running model), the number of neurons in use per block, and the common width.
 
     Raises:
-        ExportError: The config states no FFN width.
+        ExportError: The config has no name for a width that grew, or the class makes another one of it.
     """
     sites = find_ffn_sites(model)
     num_neurons = [_num_neurons(site) for site in sites]
-    width = -(-max(num_neurons) // SLOT_MULTIPLE) * SLOT_MULTIPLE
-    name = next((name for name in _WIDTH_NAMES if hasattr(model.config, name)), None)
-    if name is None:
-        raise ExportError(
-            f"{type(model.config).__name__} has none of {', '.join(_WIDTH_NAMES)}, so the grown width "
-            "cannot be stated; this architecture cannot be exported as a plain Hugging Face folder"
-        )
     config = copy.deepcopy(model.config)
-    setattr(config, name, width)
+    width = _state_width(config, num_neurons, sites[0].views.width)
     config.num_hidden_layers = len(sites)
     config.use_cache = True  # training switches the cache off; whoever loads the export wants to generate
     state = _state(model, sites, width)
     # Building on "meta" allocates nothing; the fork keeps the constructor's draws out of the run's.
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         merged = type(model)(config)
-    merged.load_state_dict(state, strict=True, assign=True)
+    try:
+        merged.load_state_dict(state, strict=True, assign=True)
+    except RuntimeError as error:
+        raise ExportError(
+            f"{type(model).__name__} does not build the grown shapes from its config, so it cannot be "
+            f"exported as a plain Hugging Face folder; train with train=grown and write "
+            f"export.format=delta ({error})"
+        ) from error
     merged.tie_weights()
     merged.generation_config = copy.deepcopy(model.generation_config)
     return merged, num_neurons, width
+
+
+def _state_width(config: Any, num_neurons: list[int], present: int) -> int:
+    """Write the common width into a config, or keep the present one where it has no name for it."""
+    width = -(-max(num_neurons) // SLOT_MULTIPLE) * SLOT_MULTIPLE
+    name = next((name for name in _WIDTH_NAMES if hasattr(config, name)), None)
+    if name is not None:
+        setattr(config, name, width)
+        return width
+    if max(num_neurons) <= present:
+        return present
+    raise ExportError(
+        f"{type(config).__name__} has none of {', '.join(_WIDTH_NAMES)}, so a width of {max(num_neurons)} "
+        f"instead of {present} neurons cannot be stated in a plain Hugging Face folder; train with "
+        "train=grown and write export.format=delta, or grow blocks"
+    )
 
 
 def _growable(model: nn.Module) -> dict[str, GrowableFFN]:

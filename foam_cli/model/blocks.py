@@ -20,7 +20,7 @@ _BIRTH = "foam_birth_step"
 _ADVICE = "grow neurons instead, for example with growth=v3"
 
 #: Lists in a config that hold one entry per block.
-_LISTS_PER_BLOCK = ("layer_types", "no_rope_layers", "mlp_layer_types")
+_LISTS_PER_BLOCK = ("layer_types", "no_rope_layers", "mlp_layer_types", "layer_rope_theta")
 
 
 def insert_block(model: nn.Module, after: int, step: int) -> nn.Module:
@@ -80,7 +80,12 @@ def _insert_checked(model: nn.Module, blocks: list[nn.Module], order: list[int])
 
 
 def _check_identity(model: nn.Module, before: torch.Tensor | None) -> None:
-    after = probe_logits(model)
+    try:
+        after = probe_logits(model)
+    except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{type(model).__name__} does not run with another number of blocks ({error}); {_ADVICE}"
+        ) from error
     if before is None or after is None or torch.allclose(after, before, rtol=0.0, atol=_tolerance(before)):
         return
     raise ModelError(
@@ -90,7 +95,13 @@ def _check_identity(model: nn.Module, before: torch.Tensor | None) -> None:
 
 
 def _check_settings(model: nn.Module, expected: list[dict[str, Any]]) -> None:
-    for index, (mine, plain) in enumerate(zip(expected, block_settings(model), strict=True)):
+    found = block_settings(model)
+    if len(found) != len(expected):
+        raise ModelError(
+            f"{type(model).__name__} makes {len(found)} blocks of a config that states {len(expected)}, so a "
+            f"grown one could not be loaded; {_ADVICE}"
+        )
+    for index, (mine, plain) in enumerate(zip(expected, found, strict=True)):
         if mine != plain:
             names = sorted(name for name in mine.keys() | plain.keys() if mine.get(name) != plain.get(name))
             raise ModelError(

@@ -1,5 +1,6 @@
 """Slots for neurons beside a pretrained FFN: FFN(x) = core(x) + grown(x)."""
 
+import inspect
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -131,6 +132,12 @@ class NeuronBank(nn.Module):
         return F.linear(hidden, self.down_CD[: self.num_slots_computed].to(hidden.dtype).T)
 
     @torch.no_grad()
+    def clear_empty(self) -> None:
+        """Set empty slots to zero, where something that is not exact may have moved them."""
+        for rows in self.parameters():
+            rows.masked_fill_(~self.live_C.view(-1, *[1] * (rows.ndim - 1)), 0)
+
+    @torch.no_grad()
     def erase(self, slots: Sequence[int] | torch.Tensor) -> None:
         """Empty slots.
 
@@ -196,16 +203,17 @@ class GrowableFFN(nn.Module):
             self.bank.state_dict()[name][: old.capacity] = rows
         self.bank.recount()
 
-    def forward(self, x: Float[torch.Tensor, "... D"]) -> Float[torch.Tensor, "... D"]:
+    def forward(self, x: Float[torch.Tensor, "... D"], *others: Any) -> Float[torch.Tensor, "... D"]:
         """The core's output plus the bank's.
 
         Args:
             x: Input of the FFN.
+            *others: What else the core is given, such as the residual stream that some add themselves.
 
         Returns:
             Its output. A dropout inside the core leaves the bank's part alone.
         """
-        y: torch.Tensor = self.core(x)
+        y: torch.Tensor = self.core(x, *others)
         return y if self.detached or not self.bank.num_slots_computed else y + self.bank(x)
 
 
@@ -262,12 +270,19 @@ def _check_site(site: FFNSite) -> None:
         return
     x_BTD = torch.arange(views.hidden_size, device=weight.device).cos()[None, None].to(weight.dtype)
     with evaluating(views.module):
-        found, stated = views.module(x_BTD), views.output(x_BTD)
+        found = views.module(x_BTD, *[torch.zeros_like(x_BTD)] * _num_others(views.module))
+        stated = views.output(x_BTD)
     if not torch.allclose(found, stated, rtol=1e-2, atol=1e-2 * float(stated.abs().max())):
         raise ModelError(
             f"{where} has the attributes of a known layout but computes something else, so neurons beside it "
             f"would not be like its own; its class needs a layout of its own in foam_cli/model/adapters"
         )
+
+
+def _num_others(module: nn.Module) -> int:
+    """How many arguments beside its input an FFN must be given: the residual stream, where it adds that."""
+    arguments = list(inspect.signature(module.forward).parameters.values())[1:]
+    return sum(one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD for one in arguments)
 
 
 def growable_ffns(model: nn.Module) -> list[GrowableFFN]:

@@ -1,14 +1,12 @@
 """Every growth method of conf/ is held to the same promises; a new YAML file needs no edit here."""
 
 import importlib
-import warnings
-from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
-from foam_cli.config import build, conf_dir
+from foam_cli.config import build, compose, conf_dir
 from foam_cli.core.growth import GrowthPlan
 from foam_cli.engine.measure import Measurements
 from foam_cli.growth.context import GrowthContext
@@ -32,14 +30,7 @@ def method(group, option):
 
 
 def preset(name):
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    with (
-        warnings.catch_warnings(),
-        initialize_config_dir(config_dir=str(Path(GROWTH.parent).resolve()), version_base="1.3"),
-    ):
-        node = OmegaConf.to_container(compose(config_name=f"growth/{name}"), resolve=True)["growth"]
+    node = compose([f"growth={name}"]).values["growth"]
     if not node:
         return None
     module, _, class_name = node.pop("_target_").rpartition(".")

@@ -21,9 +21,12 @@ ARMS = {
     "full fine-tuning": ["growth=none", "train=full", "replay=none"],
     "v3": ["growth.trigger.cooldown_steps=5", "growth.max_neurons_per_event=3", "growth.track_every_steps=2"],
     "frozen core": ["growth=grow_only", "growth.trigger.cooldown_steps=5", "train=grown"],
-    "blocks": ["growth=block_schedule", "growth.trigger.every_steps=5", "growth.placement.every_blocks=1"],
+    "blocks": [
+        "growth=block_schedule", "train=ffn", "growth.trigger.every_steps=5",
+        "growth.placement.every_blocks=1",
+    ],
     "8-bit, bf16": ["hardware.precision=bf16", "hardware.optimizer=adamw8bit"],
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("arm", ARMS)

@@ -81,6 +81,7 @@ VARIANTS: dict[str, list[str]] = {
     "bf16 weights": ["hardware.precision=bf16"],
     "bf16 autocast": ["hardware.precision=bf16_autocast"],
     "blocks": ["growth=block_schedule", "growth.trigger.every_steps=6", "growth.placement.every_blocks=1"],
+    "blocks, all learns": ["growth=block_schedule", "train=full", "growth.trigger.every_steps=6"],
     "split, frozen core": ["train=grown", "growth.initializer=split"],
     "split, bf16 weights": ["hardware.precision=bf16", "growth.initializer=split"],
     "gradmax": ["growth.initializer=gradmax"],

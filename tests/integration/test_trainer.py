@@ -40,18 +40,19 @@ def examples(num):
     return [{"input_ids": row, "labels": row} for row in ids]
 
 
-def trained(model, folder, optimizer=None):
+def trained(model, folder, optimizer=None, resume=None, **changes):
     grow = Grow(model)
-    arguments = TrainingArguments(
-        folder, max_steps=STEPS, per_device_train_batch_size=4, gradient_accumulation_steps=2,
-        learning_rate=1e-2, lr_scheduler_type="linear", report_to=[], disable_tqdm=True, save_strategy="no",
-        use_cpu=True, logging_steps=1, dataloader_pin_memory=False,
-    )  # fmt: skip
+    fields = {
+        "max_steps": STEPS, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2,
+        "learning_rate": 1e-2, "lr_scheduler_type": "linear", "report_to": [], "disable_tqdm": True,
+        "save_strategy": "no", "use_cpu": True, "logging_steps": 1, "dataloader_pin_memory": False,
+    }  # fmt: skip
+    arguments = TrainingArguments(folder, **{**fields, **changes})
     optimizers = (optimizer, None)
     trainer = Trainer(
         model.model, arguments, train_dataset=examples(32), callbacks=[grow], optimizers=optimizers
     )
-    trainer.train()
+    trainer.train(resume_from_checkpoint=resume)
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     return grow, trainer, losses
 
@@ -108,3 +109,23 @@ def test_the_wrapper_itself_may_be_trained_and_evaluated(tiny_model, tmp_path):
     data = examples(8)
     Trainer(model, arguments, train_dataset=data, eval_dataset=data, callbacks=[grow]).train()
     assert [result["born"] > 0 for result in grow.results] == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["foams", "trainers"])
+def test_a_checkpoint_of_trainer_resumes_exactly(own, tiny_model, tmp_path):
+    """Saved at step 6, between the events at 4 and 8."""
+
+    def run(resume, **changes):
+        model = GrowableModel(
+            tiny_model("qwen2"), growth_cooldown=COOLDOWN, max_growth_per_step=6, capacity=64
+        )
+        optimizer = model.optimizer(lr=1e-2) if own else None
+        grow, _, _ = trained(model, tmp_path, optimizer, resume, **changes)
+        return model, grow
+
+    whole, _ = run(None, save_strategy="steps", save_steps=6)
+    resumed, grow = run(str(tmp_path / "checkpoint-6"))
+    assert len(grow.results) == STEPS - 6 and [one["born"] for one in grow.results] == [0, 18, 0, 0, 0, 18]
+    mine, its = whole.model.state_dict(), resumed.model.state_dict()
+    assert mine.keys() == its.keys()
+    assert all(torch.equal(mine[name], its[name]) for name in mine)

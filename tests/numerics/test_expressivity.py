@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from foam_cli.engine.measure import Measurements
-from foam_cli.growth.context import GrowthContext
-from foam_cli.growth.expressivity import present_and_grown, score
+from foam_cli.growth.context import FFNSample, GrowthContext
+from foam_cli.growth.expressivity import neuron_activity, present_and_grown, score
 from foam_cli.growth.placements.expressivity import ExpressivityGain, shares
 from foam_cli.growth.triggers.expressivity import Expressivity
 from foam_cli.model.neurons import make_growable
@@ -54,6 +54,17 @@ def context_of(model, tokens_BT, step):
         block_births=(None,) * 3,
         measure=measure,
     )
+
+
+def test_new_neurons_add_to_what_the_present_ones_can_follow(tiny_model):
+    """A gradient that follows two neurons and two inputs: four directions, of which two are there already."""
+    ffn = make_growable(tiny_model("llama", torch.float64), 1)[0]
+    x_TD = random(300, 32)
+    h_TN = neuron_activity(ffn, x_TD)
+    directions_4D = torch.linalg.qr(random(32, 4, seed=1)).Q.T
+    g_TD = torch.cat([h_TN[:, :2], x_TD[:, :2]], dim=1) @ directions_4D
+    present, grown = present_and_grown(ffn, FFNSample(x_TD=x_TD, g_TD=g_TD), 1e-9)
+    assert 2 <= present < 3.9 and grown == pytest.approx(4, abs=1e-2)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama"])

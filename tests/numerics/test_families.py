@@ -5,19 +5,21 @@ import re
 
 import pytest
 import torch
-from tiny_families import NAMES, tiny_family
+from tiny_families import FIXED_WIDTH_NAMES, NAMES, tiny_family
 from tiny_tokenizer import byte_tokenizer
 from transformers import AutoModelForCausalLM, MixtralConfig, Qwen2MoeConfig
 
-from foam_cli.core.errors import ModelError
+from foam_cli.core.errors import ExportError, ModelError
 from foam_cli.core.growth import BlockBirth, GrowthPlan, NeuronBirths
 from foam_cli.core.settings import HardwareSettings, TrainSettings
+from foam_cli.engine.measure import Measurements
 from foam_cli.engine.optimizers import Optimizers
 from foam_cli.export.facts import ExportFacts
 from foam_cli.export.huggingface import export_hf
 from foam_cli.growth.context import GrowthContext
 from foam_cli.growth.initializers.copy_noise import CopyNoise
 from foam_cli.growth.initializers.duplicate import Duplicate
+from foam_cli.growth.initializers.gradmax import GradMax
 from foam_cli.growth.initializers.split import Split
 from foam_cli.growth.signals import PressureTracker
 from foam_cli.model.blocks import block_births, growth_detached, insert_block
@@ -26,7 +28,8 @@ from foam_cli.model.sites import find_blocks, find_ffn_sites
 from foam_cli.model.surgery import apply
 
 #: Names of the tensors of the FFN in any family, told by eye.
-FFN = re.compile(r"\.(mlp|fc1|fc2)\.")
+FFN = re.compile(r"\.(mlp|fc1|fc2|ffn)\.")
+GROWING = [*NAMES, *FIXED_WIDTH_NAMES]
 LR = 1e-3
 
 
@@ -88,7 +91,7 @@ def grown(name, dtype=torch.float32):
     return model
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GROWING)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
 def test_growth_of_neurons_and_of_blocks_preserves_the_function(name, dtype, tolerance):
     model = tiny_family(name, dtype)
@@ -102,7 +105,7 @@ def test_growth_of_neurons_and_of_blocks_preserves_the_function(name, dtype, tol
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GROWING)
 @pytest.mark.parametrize("rule", [Split(alpha=0.25), Duplicate()])
 def test_copies_are_like_their_sources_in_every_family(name, rule):
     model = tiny_family(name, torch.float64)
@@ -115,7 +118,7 @@ def test_copies_are_like_their_sources_in_every_family(name, rule):
     assert (model(tokens()).logits - before).abs().max() <= 1e-5  # banks are fp32
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GROWING)
 def test_detached_growth_of_a_frozen_core_is_the_base_bit_for_bit(name):
     base = tiny_family(name).requires_grad_(False)
     model = tiny_family(name).requires_grad_(False)
@@ -129,19 +132,19 @@ def test_detached_growth_of_a_frozen_core_is_the_base_bit_for_bit(name):
     assert (model(tokens()).logits - base(tokens()).logits).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GROWING)
 def test_a_grown_neuron_adds_what_its_formula_says(name):
     model = tiny_family(name)
     block_input, ffn = [], make_growable(model, 3)[1]
-    ffn.register_forward_hook(lambda _, args, output: block_input.append((args[0], output.clone())))
+    ffn.register_forward_hook(lambda _, args, output: block_input.append((args, output.clone())))
     grow_neurons(model, silent=False)
     model(tokens())
-    x, y = block_input[0]
+    (x, *others), y = block_input[0]
     born, act = newborn(ffn, 1, 1, silent=False), ffn.views.activation
     pre = x @ born.up_GD.T + (0 if born.bias_G is None else born.bias_G)
     gate_bias = 0 if born.gate_bias_G is None else born.gate_bias_G
     h = act(pre) if born.gate_GD is None else act(x @ born.gate_GD.T + gate_bias) * pre
-    torch.testing.assert_close(y - ffn.core(x), h @ born.down_GD, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(y - ffn.core(x, *others), h @ born.down_GD, atol=1e-5, rtol=1e-4)
 
 
 def settings(parameters):
@@ -163,7 +166,7 @@ def moved_by_a_step(model, optimizers, step=0):
     return {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GROWING)
 @pytest.mark.parametrize("parameters", ["grown", "ffn"])
 def test_one_step_moves_grown_rows_and_what_shall_train(name, parameters):
     model = tiny_family(name)
@@ -194,14 +197,14 @@ def test_one_step_moves_grown_rows_and_what_shall_train(name, parameters):
         assert not any(rows[~ffn.bank.live_C].any() for rows in ffn.bank.parameters())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GROWING)
 def test_ffn_tensors_are_the_same_ones_without_banks(name):
     model = tiny_family(name)
     moved = moved_by_a_step(model, Optimizers(model, *settings("ffn")))
     assert moved == {n for n, _ in model.named_parameters() if FFN.search(n)}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GROWING)
 def test_steps_move_a_new_block_alone_and_softly(name):
     model = tiny_family(name)
     before = model(tokens()).logits.detach()
@@ -218,7 +221,7 @@ def test_steps_move_a_new_block_alone_and_softly(name):
     assert {n for n in mine if n.endswith("weight") and FFN.search(n)} <= later
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", GROWING)
 @pytest.mark.parametrize("frozen", [False, True])
 def test_neurons_are_measured_and_copied(name, frozen):
     model = tiny_family(name)
@@ -232,14 +235,15 @@ def test_neurons_are_measured_and_copied(name, frozen):
         step=0, seed=0, ffns=ffns, signals=tracker.signals, validation_losses=(), block_births=()
     )
     views, signals = ffns[1].views, tracker.signals[1]
-    alive_N = torch.arange(48 + 64) < 51
-    assert not signals.mean_abs_N[~alive_N].any() and signals.mean_abs_N[:48].any()
+    width = views.width
+    alive_N = torch.arange(width + 64) < width + 3
+    assert not signals.mean_abs_N[~alive_N].any() and signals.mean_abs_N[:width].any()
     if not frozen:  # the norm of what belongs to a neuron, gate and up together
         grads = [p.grad for p, _ in views.neuron_parameters() if p.ndim == 2][:-1]
         rows = [g.T if views.layout.transposed else g for g in grads]
-        square_F = sum(part.square().sum(1) for g in rows for part in g.split(48))
-        torch.testing.assert_close(signals.pressure_N[:48], square_F.sqrt(), rtol=1e-4, atol=1e-8)
-    born = CopyNoise(noise_frac=0.1, num_neighbours=8).bear(context, 1, (4, 40, 49), event=1)
+        square_F = sum(part.square().sum(1) for g in rows for part in g.split(width))
+        torch.testing.assert_close(signals.pressure_N[:width], square_F.sqrt(), rtol=1e-4, atol=1e-8)
+    born = CopyNoise(noise_frac=0.1, num_neighbours=8).bear(context, 1, (4, 40, width + 1), event=1)
     before = model(tokens()).logits
     apply(model, GrowthPlan(event=2, step=0, reason="test", neurons=(born,)), 0)
     assert (model(tokens()).logits - before).abs().max() <= 1e-5
@@ -277,6 +281,48 @@ def test_an_export_is_the_running_model_with_and_without_a_cache(name, tmp_path)
             use_cache=True, eos_token_id=None, pad_token_id=0,
         )  # fmt: skip
         assert out.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("name", FIXED_WIDTH_NAMES)
+def test_an_ffn_that_adds_the_residual_stream_itself_is_measured_like_others(name):
+    """GradMax knows the gradient of its newborns beforehand, so what it was shown must be right."""
+    model = tiny_family(name)
+    ffns = make_growable(model, 3)
+
+    def loss():
+        return model(tokens(), labels=tokens(), use_cache=False).loss
+
+    measure = Measurements(model, lambda pool: [loss])
+    context = GrowthContext(
+        step=0, seed=0, ffns=ffns, signals=(), validation_losses=(), block_births=(None,) * 2, measure=measure
+    )
+    births = GradMax(column_frac=0.5, num_candidates=8).bear(context, 1, (0, 1, 2), event=1)
+    whole = measure.loss_with((births,))
+    assert whole == pytest.approx(loss().item(), abs=1e-6)
+    sample = measure.ffn_samples("new")[1]
+    sigma = torch.linalg.svdvals(sample.g_TD.T @ sample.x_TD)[:3]
+    apply(model, GrowthPlan(event=1, step=0, reason="test", neurons=(births,)), 0)
+    loss().backward()
+    c = 0.5 * ffns[1].views.down_FD.norm(dim=1).mean()
+    found = ffns[1].bank.up_CD.grad[:3].norm()
+    torch.testing.assert_close(found, 0.5 * c * sigma.norm(), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("name", FIXED_WIDTH_NAMES)
+def test_where_a_config_has_no_width_blocks_are_exported_and_neurons_are_refused(name, tmp_path):
+    model = tiny_family(name)
+    make_growable(model, 3)
+    for parameter in grow_blocks(model, 0)[0].parameters():
+        if parameter.ndim == 2 and parameter.shape[0] != 64:
+            torch.nn.init.normal_(parameter, std=0.1)
+    expected = model(tokens()).logits.detach()
+    export_hf(model, byte_tokenizer(), tmp_path / "out", facts(tokens()))
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert loaded.config.num_hidden_layers == 3
+    assert (loaded(tokens()).logits - expected).abs().max() <= 1e-5
+    grow_neurons(model, silent=False)
+    with pytest.raises(ExportError, match=r"131 instead of 128 neurons.*export\.format=delta"):
+        export_hf(model, byte_tokenizer(), tmp_path / "again", facts(tokens()))
 
 
 def test_both_kinds_of_embeddings_are_among_the_families():

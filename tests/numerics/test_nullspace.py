@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_families import tiny_family
 
 from foam_cli.core.errors import GrowthError
 from foam_cli.core.growth import GrowthPlan
@@ -47,11 +48,14 @@ class Growing:
     def bear(self, initializer, old=OLD, recycled=(), event=1):
         pools = {"old": old, "new": NEW}
         context = GrowthContext(
-            step=0, seed=0, ffns=self.ffns, signals=(), validation_losses=(), block_births=(None,) * 3,
+            step=0, seed=0, ffns=self.ffns, signals=(), validation_losses=(),
+            block_births=(None,) * len(self.ffns),
             measure=Measurements(self.model, lambda pool: [lambda: loss_of(self.model, pools[pool])]),
         )  # fmt: skip
         num = len(recycled) or NUM
-        births = [initializer.bear(context, block, tuple(range(num)), event) for block in range(3)]
+        births = [
+            initializer.bear(context, block, tuple(range(num)), event) for block in range(len(self.ffns))
+        ]
         births = tuple(replace(one, recycled=recycled) for one in births)
         _, touched = apply(self.model, GrowthPlan(event=event, step=0, reason="test", neurons=births), 0)
         forget(touched, self.optimizer, None)
@@ -88,9 +92,10 @@ def test_old_outputs_change_ten_times_less_than_with_random_rows(family, tiny_mo
     assert learnt > random_learnt / 2  # and new text is still learnt
 
 
-@pytest.mark.parametrize("family", ["gpt2", "llama"])
+@pytest.mark.parametrize("family", ["gpt2", "llama", "llama-biased"])
 def test_rows_stay_orthogonal_and_biases_zero_while_everything_else_learns(family, tiny_model):
-    growing = Growing(tiny_model(family))
+    growing = Growing(tiny_family(family) if "-" in family else tiny_model(family))
+    assert (growing.ffns[0].bank.gate_bias_C is None) == (family != "llama-biased")
     births = growing.bear(Nullspace(std=0.1, unheld_frac=1e-3))
     growing.learn(20)
     for ffn, born in zip(growing.ffns, births, strict=True):
@@ -99,7 +104,7 @@ def test_rows_stay_orthogonal_and_biases_zero_while_everything_else_learns(famil
             if rows_CD is not None:
                 assert (rows_CD @ avoided_RD.T).abs().max() < 1e-6
                 assert (rows_CD[:NUM] - born_GD).abs().max(1).values.min() > 1e-2
-        assert bank.bias_C is None or not bank.bias_C.any()
+        assert not any(one is not None and one.any() for one in (bank.bias_C, bank.gate_bias_C))
         assert bank.down_CD[:NUM].abs().max() > 1e-2
         assert (bank.down_CD[:NUM] @ avoided_RD.T).abs().max() > 1e-2  # out-columns are free
 

@@ -12,7 +12,7 @@ from foam_cli.growth.division import divide
 class Duplicate:
     """In-rows and bias are the source's, whose out-column is halved on both sides.
 
-    It is meant for a frozen core (train=grown), where only the twin moves; where both learn alike, equal
+    It needs a frozen core (train=grown), where only the twin moves; where both learn alike, equal
     halves would never part. The core is edited once, by the halving. Halves are exact in every precision.
 
     Source: "Grow, Don't Overwrite", arXiv 2603.08647: all neurons of an FFN are copied, the copies are
@@ -20,6 +20,7 @@ class Duplicate:
     """
 
     edits_sources: ClassVar[bool] = True
+    needs_frozen_sources: ClassVar[bool] = True
 
     def bear(self, context: GrowthContext, block: int, sources: tuple[int, ...], event: int) -> NeuronBirths:
         """Make the rows of one block's newborn.

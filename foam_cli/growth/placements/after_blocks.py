@@ -12,6 +12,10 @@ class AfterBlocks:
 
     Attributes:
         blocks: Their numbers among the pretrained blocks; negative ones count from the end.
+
+    Source: C. Wu et al., "LLaMA Pro: Progressive LLaMA with Block Expansion", 2024, arXiv 2401.02415,
+        section 3.2, whose copies likewise stand right behind their originals.
+    Differs: the user names the blocks.
     """
 
     blocks: list[int]

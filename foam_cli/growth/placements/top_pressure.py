@@ -14,6 +14,9 @@ class TopPressure:
 
     Attributes:
         scope: `block`: the limit holds in every block; `global`: one ranking over all blocks shares it.
+
+    Source: the growth rule of Neural Foam, which copies the neurons of largest running gradient norm.
+    Differs: the ranking may run over all blocks.
     """
 
     reads_pressure: ClassVar[bool] = True

@@ -45,7 +45,15 @@ class FFNLayout:
         matrices = {name: child for name, child in module.named_children() if _is_matrix(child)}
         if matrices.keys() != names or not callable(getattr(module, self.activation, None)):
             return False
-        return all(isinstance(child, nn.Linear) != self.transposed for child in matrices.values())
+        if any(isinstance(child, nn.Linear) == self.transposed for child in matrices.values()):
+            return False
+        neurons = {name: _shape(child)[self._side(name)] for name, child in matrices.items()}
+        width = neurons.pop(self.down)
+        return all(number == width * (2 if self.is_fused else 1) for number in neurons.values())
+
+    def _side(self, name: str) -> int:
+        """The dimension of a projection's weight along which its neurons lie."""
+        return int((name == self.down) != self.transposed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +215,10 @@ class FFNViews:
         if not self.layout.is_fused:
             return rows
         return rows.chunk(2)[0 if of_gate else 1]
+
+
+def _shape(module: nn.Module) -> torch.Size:
+    return module.get_parameter("weight").shape
 
 
 def _is_matrix(module: nn.Module) -> bool:

@@ -1,6 +1,7 @@
 """Growable models in a loop that is not foam's."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from foam_cli import GrowableModel, GrowableQwen
 from foam_cli import config as foam_config
 from foam_cli.api.defaults import growth_policy
 from foam_cli.core.errors import ConfigError, GrowthError
+from foam_cli.growth.recycling.wanda import Wanda
 from foam_cli.model.neuron_adamw import NeuronAdamW
 from foam_cli.model.neurons import growable_ffns, make_growable
 
@@ -220,12 +222,30 @@ def test_foams_optimizer_continues_from_its_state(dtype, tiny_model, tokens_BT):
     other.load_state_dict(model.state_dict())
     again = other.optimizer(lr=1.0)
     again.load_state_dict(optimizer.state_dict())
-    # Statistics of neurons are not saved, so both go on to just before the next event.
     for one, its in ((model, optimizer), (other, again)):
-        train(one, its, tokens_BT, 1)
-    assert num_live(other) == num_live(model) == [8, 8, 8] and other.growing.step == 5
+        train(one, its, tokens_BT, 3)
+    assert other.growing.step == 7 and num_live(other) == num_live(model)
+    assert len(model.records) == 2 and other.records[0].born == model.records[1].born
     for (name, mine), value in zip(model.named_parameters(), other.parameters(), strict=True):
         assert torch.equal(mine, value), name
+
+
+def test_a_state_dict_of_the_model_itself_holds_growth_too(tiny_model, tokens_BT):
+    """Trainer saves and loads the model within the wrapper, and never calls the wrapper."""
+    model = growable(tiny_model, "llama", enable_replacement=True)
+    model.growing.policy = replace(
+        model.growing.policy, recycling=Wanda(dormant_threshold=0.0, max_move_frac=0.5)
+    )
+    train(model, torch.optim.AdamW(model.parameters(), lr=1e-3), tokens_BT, 4)
+    other = growable(tiny_model, "llama", enable_replacement=True)
+    other.model.load_state_dict(model.model.state_dict(), strict=True)
+    assert (other.growing.step, other.growing.state) == (4, model.growing.state)
+    for mine, its in zip(model.growing.context().signals, other.growing.context().signals, strict=True):
+        assert mine.num_samples == its.num_samples == 2 and torch.equal(mine.pressure_N, its.pressure_N)
+    assert other.growing._dead and [n for _, n in other.growing._dead] == [n for _, n in model.growing._dead]
+    before = other.growing.state
+    other.model.load_state_dict(tiny_model("llama").state_dict(), strict=False)  # a file without growth
+    assert other.growing.state == before
 
 
 def test_what_is_saved_is_a_plain_model(tiny_model, tokens_BT, tmp_path):

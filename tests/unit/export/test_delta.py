@@ -17,7 +17,7 @@ from foam_cli.model.blocks import insert_block
 from foam_cli.model.neurons import growable_ffns, make_growable
 from foam_cli.model.surgery import apply
 
-FAMILIES = ("gpt2", "qwen2", "qwen2-untied", "opt", "phi3", "gemma2", "llama-biased")
+FAMILIES = ("gpt2", "qwen2", "qwen2-untied", "opt", "phi3", "gemma2", "llama-biased", "bloom", "mpt")
 
 
 def tokens():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tiny_families import tiny_family
 from torch.nn import functional as F
 
 from foam_cli.core.errors import GrowthError
@@ -55,6 +56,31 @@ def test_grown_neurons_add_what_the_formula_says(family, tiny_model):
     per_neuron = 2 * 32 + 1 if family == "gpt2" else 3 * 32
     assert record.parameters_after - record.parameters_before == 3 * per_neuron
     assert (record.born, record.recycled, record.notes) == ({1: 3}, {}, {"why": "not"})
+
+
+@pytest.mark.parametrize("name", ["gpt2", "opt", "bloom"])
+def test_dropout_in_an_ffn_leaves_empty_slots_silent_and_grown_neurons_learning(name, tokens_BT):
+    """GPT-2 drops within its FFN, OPT behind it in the block, Bloom where it adds the residual stream."""
+    model = tiny_family(name)
+    for module in model.modules():
+        for field in ("p", "dropout", "hidden_dropout"):
+            if isinstance(getattr(module, field, None), float):
+                setattr(module, field, 0.5)
+    ffns = make_growable(model, 5)
+    apply(model, plan(*(births(ffn, block=index) for index, ffn in enumerate(ffns))), 0)
+    model.train()
+    torch.manual_seed(0)
+    dropped = [model(tokens_BT).logits for _ in range(2)]
+    assert not torch.equal(*dropped)
+    model(tokens_BT, labels=tokens_BT).loss.backward()
+    for ffn in ffns:
+        for rows in ffn.bank.parameters():
+            assert rows.grad[:3].any() and not rows.grad[3:].any()
+    x, others = torch.randn(2, 4, 32), [torch.zeros(2, 4, 32)] * (name == "bloom")
+    torch.manual_seed(1)
+    core = ffns[1].core(x, *others)
+    torch.manual_seed(1)
+    torch.testing.assert_close(ffns[1](x, *others) - core, ffns[1].bank(x), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
