@@ -1,16 +1,19 @@
 """`foam eval`: score a run, an export, or any model."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from foam_cli import config
 from foam_cli.core.errors import ConfigError
 from foam_cli.core.files import write_json
+from foam_cli.core.seen import seen_labels
 from foam_cli.core.settings import Settings
+from foam_cli.core.text import visible
 from foam_cli.engine import examine, machine
 from foam_cli.engine.display import Display
 from foam_cli.engine.prepare import Source
@@ -43,33 +46,42 @@ def evaluate(words: Sequence[str], display: Display, config_dirs: Sequence[Path]
     overrides = machine.resolve_auto([f"evaluation=[{','.join(tasks)}]", *overrides])
     settings = build_settings(config.compose(overrides, config_dirs).values)
     machine.set_up(settings.hardware, settings.seed)
-    base, source, where = _target(runs, settings, display)
+    asked = examine.tasks_of(settings.evaluation)
+    base, source, where, contamination = _target(runs, settings, display, asked)
+    seen = seen_labels(contamination)
     subject = Subject(
         model=base.model,
         tokenizer=base.tokenizer,
         max_length=base.max_length,
         batch_tokens=settings.evaluation["batch_tokens"],
     )
-    results = examine.examine(examine.tasks_of(settings.evaluation), subject, source, "eval", display)
+    results = examine.examine(asked, subject, source, "eval", display, seen=seen)
     examine.save(results, where)
     document = _document(results, base, runs[0] if runs else settings.model.path)
+    document["contamination"] = contamination
     write_json(where / "result.json", document)
-    display.console.print(_table(results))
+    display.console.print(_table(results, seen))
     display.say(f"{where / 'result.json'}", style="dim")
     return document
 
 
-def _target(runs: Sequence[str], settings: Settings, display: Display) -> tuple[BaseModel, Source, Path]:
-    """The model, where the built-in questions come from, and where results are kept."""
+def _target(
+    runs: Sequence[str], settings: Settings, display: Display, asked: Mapping[str, examine.Task]
+) -> tuple[BaseModel, Source, Path, dict[str, Any] | None]:
+    """The model, where the built-in questions come from, where results are kept, and what training saw.
+
+    What a model of unknown training saw is not known: None.
+    """
     stamp = time.strftime("%Y%m%d-%H%M%S")
     if runs:
-        run = restore(Path(runs[0]), display)
-        return run.base, run.settings.data, Path(runs[0]) / "evaluations" / f"eval-{stamp}"
+        run = restore(Path(runs[0]), display, asked)
+        where = Path(runs[0]) / "evaluations" / f"eval-{stamp}"
+        return run.base, run.settings.data, where, run.contamination
     base = load_base(
         settings.model, dtype=weights_dtype(settings.hardware.precision), device=settings.hardware.device
     )
     name = Path(settings.model.path.replace(":", "-")).name
-    return base, settings.data, Path(settings.output_dir) / "eval" / f"{name}-{stamp}"
+    return base, settings.data, Path(settings.output_dir) / "eval" / f"{name}-{stamp}", None
 
 
 def _document(results: examine.Results, base: BaseModel, target: str) -> dict[str, Any]:
@@ -86,11 +98,13 @@ def _document(results: examine.Results, base: BaseModel, target: str) -> dict[st
     }
 
 
-def _table(results: examine.Results) -> Table:
+def _table(results: examine.Results, seen: Mapping[str, str]) -> Table:
     table = Table("task", "metric", "value", "95 % interval", "n", box=None, pad_edge=False)
     for task, result in results.items():
         for name, metric in result.metrics.items():
             interval = "" if metric.low is None else f"{metric.low:.4f} to {metric.high:.4f}"
             style = "bold" if name == result.primary else ""
-            table.add_row(task, name, f"{metric.value:.4f}", interval, f"{metric.n}", style=style)
+            label = f" ({seen[task]})" if task in seen else ""
+            names = (Text(visible(task + label)), Text(visible(name)))
+            table.add_row(*names, f"{metric.value:.4f}", interval, f"{metric.n}", style=style)
     return table

@@ -18,7 +18,7 @@ from foam_cli.evaluation.subject import Progress, Subject
 Results = dict[str, TaskResult]
 
 #: Keys of the evaluation section that are settings, not tasks.
-SETTINGS = ("every_steps", "batch_tokens", "max_items", "arc")
+SETTINGS = ("every_steps", "batch_tokens", "max_items", "allow_contamination", "arc")
 #: Answers shown side by side in the report, per task.
 SAMPLES_PER_TASK = 4
 
@@ -103,7 +103,13 @@ class Questions(Protocol):
 
 
 def examine(
-    tasks: Mapping[str, Task], subject: Subject, source: Questions, title: str, display: Display
+    tasks: Mapping[str, Task],
+    subject: Subject,
+    source: Questions,
+    title: str,
+    display: Display,
+    *,
+    seen: Mapping[str, str] | None = None,
 ) -> Results:
     """Ask every task.
 
@@ -113,6 +119,7 @@ def examine(
         source: Where the built-in questions come from.
         title: What is examined, for the bar.
         display: Shows the progress.
+        seen: Labels of tasks that the training data holds.
 
     Returns:
         The results by task.
@@ -131,8 +138,10 @@ def examine(
                 update(done, total=total)
 
             results[name] = task.run(subject, items, progress)
+        label = f"  ({seen[name]})" if seen and name in seen else ""
         display.say(
-            f"  {title}: {name} {_words(results[name])}  ({time.monotonic() - start:.1f} s)", style="dim"
+            f"  {title}: {name} {_words(results[name])}{label}  ({time.monotonic() - start:.1f} s)",
+            style="dim",
         )
     return results
 

@@ -1,6 +1,6 @@
 """From a configuration to what the loop reads: batches, validation batches, old examples, a probe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,8 +10,9 @@ from foam_cli.core.errors import ConfigError, DataError
 from foam_cli.core.seeds import rng
 from foam_cli.core.settings import Settings, TrainSettings
 from foam_cli.data.batching import Batch, BatchStream, collate, plan_epoch
+from foam_cli.data.cache import cache_folder, encode_cached
 from foam_cli.data.corpus import Corpus
-from foam_cli.data.encode import Document, LossOn, encode_documents
+from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.replay.reservoir import Reservoir
 from foam_cli.growth.context import Pool
 from foam_cli.model.loading import BaseModel
@@ -181,7 +182,14 @@ class TrainingData:
 
 
 def prepare_data(
-    source: Source, replay: Reservoir | None, base: BaseModel, train: TrainSettings, seed: int
+    source: Source,
+    replay: Reservoir | None,
+    base: BaseModel,
+    train: TrainSettings,
+    seed: int,
+    *,
+    cache_dir: str | None = None,
+    watch: Callable[[Sequence[Document], str], None] | None = None,
 ) -> TrainingData:
     """Generate or read the documents and tokenise them.
 
@@ -191,6 +199,8 @@ def prepare_data(
         base: The model whose tokenizer and context length count.
         train: For the token budget.
         seed: The run's seed.
+        cache_dir: As in the settings.
+        watch: Shown everything that is trained on (`training`) or replayed (`replayed`), or None.
 
     Returns:
         The data.
@@ -198,9 +208,10 @@ def prepare_data(
     max_length = min(source.max_length, base.max_length)
 
     def encode(documents: Sequence[Document], loss_on: LossOn) -> Corpus:
-        return encode_documents(
+        return encode_cached(
             documents,
             base.tokenizer,
+            folder=cache_folder(cache_dir),
             max_length=max_length,
             loss_on=loss_on,
             skip_untrainable=source.skip_untrainable,
@@ -208,6 +219,9 @@ def prepare_data(
 
     new, apart = source.documents(seed)
     old = source.old_documents(seed) if replay is not None else None
+    if watch is not None:
+        watch(new, "training")
+        watch(old or [], "replayed")
     corpus = encode(new, source.loss_on)
     share = 1.0 if replay is None else 1.0 - replay.ratio
     return TrainingData(

@@ -1,7 +1,7 @@
 """One run, from a configuration to a report. A table of contents: every line is a chapter elsewhere."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ import torch
 from foam_cli import config
 from foam_cli.core.errors import CheckpointError, ConfigError, FoamError
 from foam_cli.core.files import write_json
+from foam_cli.core.seen import seen_labels
 from foam_cli.core.settings import Settings
 from foam_cli.engine import checkpoint, examine, machine
+from foam_cli.engine.contamination import Watch, require_unseen
 from foam_cli.engine.display import Display
 from foam_cli.engine.exporting import Exported, write_export
 from foam_cli.engine.folder import RunFolder, arm_folder, newest_unfinished
@@ -141,12 +143,13 @@ def _run(
         folder.close()
 
 
-def restore(folder: Path, display: Display) -> "Run":
+def restore(folder: Path, display: Display, tasks: Mapping[str, examine.Task] | None = None) -> "Run":
     """Rebuild a run's model from its newest checkpoint.
 
     Args:
         folder: The run folder.
         display: Shows the progress.
+        tasks: What it will be asked; looked up in its training data.
 
     Returns:
         The run, its model as it was when it was saved.
@@ -158,7 +161,7 @@ def restore(folder: Path, display: Display) -> "Run":
     run = Run(build_settings(values), values, RunFolder.open(folder, read_only=True), display, command="")
     if not list((folder / "checkpoints").glob("step_*")):
         raise CheckpointError(f"{folder}: has no checkpoint, so there is no model to look at.")
-    run.set_up(resuming=True, examine_base=False)
+    run.set_up(resuming=True, examine_base=False, tasks=tasks or {})
     run.base.model.eval()
     return run
 
@@ -176,6 +179,7 @@ class Run:
         self.command = command
         self.state = RunState()
         self.results: dict[str, examine.Results] = {}
+        self.contamination: dict[str, Any] = {}
         self.start_max_abs_dlogits: float | None = None
         self.exported: Exported | None = None
         self.base: BaseModel
@@ -188,12 +192,19 @@ class Run:
 
     # ---------------------------------------------------------------- chapters
 
-    def set_up(self, *, resuming: bool, examine_base: bool = True) -> None:
+    def set_up(
+        self,
+        *,
+        resuming: bool,
+        examine_base: bool = True,
+        tasks: Mapping[str, examine.Task] | None = None,
+    ) -> None:
         """Load the model, prepare the data, examine the base, make everything growable; continue if asked.
 
         Args:
             resuming: Whether the folder holds an earlier part of this run.
             examine_base: Whether the base model's scores are wanted.
+            tasks: What a finished run will be asked; None for a run that trains and asks its own tasks.
         """
         s = self.settings
         machine.set_up(s.hardware, s.seed)
@@ -205,9 +216,16 @@ class Run:
         self.base_parameters = num_parameters_in_use(self.base.model)
         self.display.say("preparing data", style="dim")
         source: Source = s.data
-        self.data = prepare_data(source, s.replay or None, self.base, s.train, s.seed)
+        asked = examine.tasks_of(s.evaluation) if tasks is None else tasks
+        watch = Watch(asked, source)
+        self.data = prepare_data(
+            source, s.replay or None, self.base, s.train, s.seed, cache_dir=s.cache_dir, watch=watch.read
+        )
         require_old_data(s, self.data.old)
-        self._tell_data()
+        self._tell_data(watch.unchecked)
+        self.contamination = watch.found(self._sources())
+        if tasks is None:
+            require_unseen(self.contamination, s.evaluation["allow_contamination"], asked)
         if not resuming:
             hashes = {"train": self.data.train.sha256, "validation": self.data.validation.sha256}
             hashes |= {"old": self.data.old.sha256} if self.data.old is not None else {}
@@ -289,7 +307,14 @@ class Run:
 
     # ---------------------------------------------------------------- paragraphs
 
-    def _tell_data(self) -> None:
+    def _sources(self) -> list[Any]:
+        """Where what is trained on and replayed comes from."""
+        return [self.settings.data, getattr(self.settings.replay, "source", None)]
+
+    def _remarks(self) -> list[str]:
+        return [line for source in self._sources() if hasattr(source, "remarks") for line in source.remarks()]
+
+    def _tell_data(self, unchecked: Sequence[str]) -> None:
         facts = self.data.train.facts
         odd = "".join(f", {facts[how]} {how}" for how in ("truncated", "skipped") if facts[how])
         old = "" if self.data.old is None else f"; {len(self.data.old):,} old examples to replay"
@@ -298,6 +323,10 @@ class Run:
             f"{len(self.data.validation):,} set apart{old}",
             style="dim",
         )
+        for remark in self._remarks():
+            self.display.say(f"  {remark}", style="dim")
+        for task in unchecked:
+            self.display.say(f"  evaluation.{task}: it cannot be told what is asked, so it is not looked up.")
 
     def _make_growable(self) -> None:
         s, model = self.settings, self.base.model
@@ -329,7 +358,8 @@ class Run:
             batch_tokens=self.settings.evaluation["batch_tokens"],
         )
         source = examine.WithHeldout(self.settings.data, self.data.validation)
-        results = examine.examine(tasks, subject, source, when, self.display)
+        seen = seen_labels(self.contamination)
+        results = examine.examine(tasks, subject, source, when, self.display, seen=seen)
         examine.save(results, where)
         return results
 
@@ -410,6 +440,7 @@ class Run:
             versions=machine.describe()["versions"],
             metrics=metrics,
             intervals=intervals,
+            seen=seen_labels(self.contamination),
             history=[asdict(record) for record in self.state.records],
             probe_BT=probe.input_ids_BT[:8],
             tolerance=self.settings.export.max_abs_dlogits,
@@ -435,6 +466,8 @@ class Run:
                 "seed": self.settings.seed,
                 "step": self.state.step,
                 **examine.summary(examine.tasks_of(self.settings.evaluation), self.results),
+                "contamination": self.contamination,
+                "data_remarks": self._remarks() if ready else [],
                 "parameters": parameters,
                 "start_max_abs_dlogits": self.start_max_abs_dlogits,
                 "growth_events": len(self.state.records),
