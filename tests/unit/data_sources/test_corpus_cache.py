@@ -69,7 +69,9 @@ def test_a_found_corpus_lies_in_the_file_and_not_in_memory(tmp_path):
 def test_one_entry_for_everything_that_the_tokens_follow_from(tmp_path):
     tokenizer = byte_tokenizer(CHATML)
     cached(tmp_path, tokenizer=tokenizer)
-    for number, folder in enumerate(("here", "there")):  # where it lies and how documents are called is nothing
+    for number, folder in enumerate(
+        ("here", "there")
+    ):  # where it lies and how documents are called is nothing
         tokenizer.save_pretrained(tmp_path / folder)
         loaded = AutoTokenizer.from_pretrained(tmp_path / folder)
         named = [{**one, "name": f"{number}"} for one in DOCUMENTS]
@@ -84,7 +86,7 @@ def test_one_entry_for_everything_that_the_tokens_follow_from(tmp_path):
         {"max_length": 23},
         {"loss_on": "all"},
         {"skip_untrainable": True},
-        {"tokenizer": byte_tokenizer(CHATML + " ")},
+        {"tokenizer": byte_tokenizer("{# the same #}" + CHATML)},
         {"tokenizer": more},
     ]
     for number, other in enumerate(others, 1):
@@ -143,7 +145,9 @@ def test_a_reader_keeps_what_it_has_when_the_folder_is_deleted(tmp_path):
     found = cached(tmp_path)
     for file in entries(tmp_path):
         file.unlink()
-    assert int(found.ids.sum()) == int(encode_documents(DOCUMENTS, byte_tokenizer(CHATML), **SETTINGS).ids.sum())
+    assert int(found.ids.sum()) == int(
+        encode_documents(DOCUMENTS, byte_tokenizer(CHATML), **SETTINGS).ids.sum()
+    )
 
 
 def test_nothing_is_kept_that_is_not_worth_it(tmp_path):
