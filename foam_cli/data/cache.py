@@ -50,7 +50,6 @@ def encode_cached(
     max_length: int,
     loss_on: LossOn,
     skip_untrainable: bool,
-    min_characters: int = MIN_CHARACTERS,
 ) -> Corpus:
     """Tokenise documents, or find them tokenised.
 
@@ -61,7 +60,6 @@ def encode_cached(
         max_length: As there.
         loss_on: As there.
         skip_untrainable: As there.
-        min_characters: Documents with less text than this together are not worth a file.
 
     Returns:
         The corpus; the same whether it was found or made.
@@ -80,7 +78,7 @@ def encode_cached(
         )
 
     identity = tokenizer_identity(tokenizer)
-    if folder is None or identity is None or sum(map(_characters, documents)) < min_characters:
+    if folder is None or identity is None or sum(map(_characters, documents)) < MIN_CHARACTERS:
         return encoded()
     file = folder / "corpora" / f"{_key(documents, identity, settings)}.arrow"
     found = load(file)

@@ -35,8 +35,6 @@ GRAM = 13
 MAX_SHARING = 5
 #: Words of training data that are hashed at a time.
 BLOCK = 1 << 16
-#: A turn of several lines and more characters than this is not compared as a whole, only line by line.
-MAX_WHOLE = 10_000
 #: Prompts of fewer words, such as "Who are you?", are anybody's: training data may hold some by chance, up to
 #: this share of what a task asks.
 CHANCE_WORDS, CHANCE_SHARE = 8, 0.1
@@ -44,6 +42,8 @@ CHANCE_WORDS, CHANCE_SHARE = 8, 0.1
 LABELS = frozenset({"question", "q", "prompt", "instruction", "user", "human", "input"})
 
 _WORDS = re.compile(r"\w+")
+#: The same for ASCII, four times as fast: whatever is in no word becomes a space.
+_ASCII_WORDS = {code: " " for code in range(128) if not _WORDS.match(chr(code))}
 #: Stands between two texts: no word is like it, so no 13 words reach across.
 _GAP = "\n"
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
@@ -59,7 +59,8 @@ def words_of(text: str) -> list[str]:
     Returns:
         Its words in lower case.
     """
-    return _WORDS.findall(text.lower())
+    text = text.lower()
+    return text.translate(_ASCII_WORDS).split() if text.isascii() else _WORDS.findall(text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +121,8 @@ class Lookup:
         order = np.argsort(np.concatenate(grams), kind="stable")
         self._grams, self._owners = np.concatenate(grams)[order], np.concatenate(owners)[order]
         self._whole_lengths = {text.count(" ") + 1 for text in self._whole}
+        # Punctuation and space may double a text, hardly more.
+        self._longest_whole = 2 * max(map(len, self._whole), default=0)
 
     def read(self, documents: Iterable[Document], kind: str) -> None:
         """Look for the prompts in documents.
@@ -146,7 +149,7 @@ class Lookup:
         """The words of a document, line by line; whole turns and lines are compared on the way."""
         for text in _texts(document):
             if "\n" in text:
-                if len(text) < MAX_WHOLE:
+                if len(text) <= self._longest_whole:
                     self._compare_whole(words_of(text), name)
                 lines = (line for piece in pieces(text) for line in piece.split("\n"))
             else:

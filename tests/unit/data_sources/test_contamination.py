@@ -58,6 +58,13 @@ def test_fewer_are_not(document):
     assert seen([QUESTION], [document]) == []
 
 
+def test_words_are_the_same_however_they_are_split():
+    every = "".join(map(chr, range(0x250))) + "Ab_1-x\u2028y\u0301 中文 \x1fz"
+    texts = [every, every.encode("ascii", "ignore").decode(), "", "A-b_c 1,2\x1c3\x85"]
+    for text in (*texts, *every):
+        assert contamination.words_of(text) == re.findall(r"\w+", text.lower())
+
+
 def test_words_do_not_reach_from_one_document_into_the_next():
     words = QUESTION.split()
     assert seen([QUESTION], [{"text": " ".join(words[:10])}, {"text": " ".join(words[10:])}]) == []

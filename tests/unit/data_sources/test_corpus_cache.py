@@ -24,8 +24,13 @@ DOCUMENTS = [chat("a", "b" * n) for n in range(1, 9)] + [{"text": "Some words, a
 
 
 def cached(folder, documents=DOCUMENTS, tokenizer=None, **changes):
-    settings = {**SETTINGS, "min_characters": 0, **changes}
+    settings = {**SETTINGS, **changes}
     return cache.encode_cached(documents, tokenizer or byte_tokenizer(CHATML), folder=folder, **settings)
+
+
+@pytest.fixture(autouse=True)
+def _however_little(monkeypatch):
+    monkeypatch.setattr(cache, "MIN_CHARACTERS", 0)
 
 
 def entries(folder):
@@ -150,8 +155,10 @@ def test_a_reader_keeps_what_it_has_when_the_folder_is_deleted(tmp_path):
     )
 
 
-def test_nothing_is_kept_that_is_not_worth_it(tmp_path):
-    same(cached(tmp_path, min_characters=10_000), cached(None))
+def test_nothing_is_kept_that_is_not_worth_it(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(cache, "MIN_CHARACTERS", 10_000)
+        same(cached(tmp_path), cached(None))
     assert not entries(tmp_path)
     with pytest.raises(DataError, match="no token to learn"):
         cached(tmp_path, [chat("a" * 30, "b")])
