@@ -86,7 +86,10 @@ def encode_cached(
         return found
     made = encoded()
     save(made, file)
-    return made if len(made.ids) <= MAX_TOKENS_IN_MEMORY else load(file) or made
+    if len(made.ids) <= MAX_TOKENS_IN_MEMORY:
+        return made
+    del made  # before its file is mapped, so that there are never two of it
+    return load(file) or encoded()
 
 
 def tokenizer_identity(tokenizer: Any) -> str | None:

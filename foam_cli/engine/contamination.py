@@ -1,13 +1,18 @@
 """Before step 0: are the questions of the evaluation in what is trained on or replayed?"""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from foam_cli.config import nearest
 from foam_cli.core.errors import ConfigError, DataError
+from foam_cli.core.seen import seen_labels
+from foam_cli.core.settings import Settings
 from foam_cli.data.contamination import CHANCE_SHARE, Lookup
 from foam_cli.data.encode import Document
-from foam_cli.engine.examine import Questions, Task
+from foam_cli.engine.examine import Questions, Task, Tasks, tasks_of
+from foam_cli.engine.prepare import TrainingData, prepare_data
+from foam_cli.model.loading import BaseModel
 
 #: Questions from here are the documents that the run itself set apart, which are its own split.
 _OWN_SPLIT = "data"
@@ -83,6 +88,53 @@ class Watch:
                 records[task]["by_chance"] = by_chance
                 records[task]["first"] = {"item": item, "document": hit.document, "words": hit.words}
         return records
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What is known about the data before step 0.
+
+    Attributes:
+        tasks: What training sees of each task, as in result.json.
+        remarks: What was left out of the data, and what could not be checked.
+    """
+
+    tasks: dict[str, dict[str, Any]]
+    remarks: list[str]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What is printed beside the scores of a task."""
+        return seen_labels(self.tasks)
+
+
+def prepare_watched(settings: Settings, base: BaseModel, tasks: Tasks | None) -> tuple[TrainingData, Seen]:
+    """Prepare the data, and look up in it what will be asked.
+
+    Args:
+        settings: The configuration.
+        base: The model.
+        tasks: What a trained model will be asked; None for a run that is to train and asks its own tasks,
+            and that stops here where that would be pointless.
+
+    Returns:
+        The data, and what is known about it.
+    """
+    s, source = settings, settings.data
+    asked = tasks_of(s.evaluation) if tasks is None else tasks
+    watch = Watch(asked, source)
+    data = prepare_data(
+        source, s.replay or None, base, s.train, s.seed, cache_dir=s.cache_dir, watch=watch.read
+    )
+    sources: list[Any] = [source, getattr(s.replay, "source", None)]
+    records = watch.found(sources)
+    if tasks is None:
+        require_unseen(records, s.evaluation["allow_contamination"], asked)
+    remarks = [line for one in sources if hasattr(one, "remarks") for line in one.remarks()]
+    remarks += [
+        f"evaluation.{name}: what it asks is not known, so it was not looked up." for name in watch.unchecked
+    ]
+    return data, Seen(tasks=records, remarks=remarks)
 
 
 def question_of(item: Mapping[str, Any]) -> str:

@@ -66,7 +66,7 @@ def evaluate(words: Sequence[str], display: Display, config_dirs: Sequence[Path]
 
 
 def _target(
-    runs: Sequence[str], settings: Settings, display: Display, asked: Mapping[str, examine.Task]
+    runs: Sequence[str], settings: Settings, display: Display, asked: examine.Tasks
 ) -> tuple[BaseModel, Source, Path, dict[str, Any] | None]:
     """The model, where the built-in questions come from, where results are kept, and what training saw.
 
@@ -76,7 +76,7 @@ def _target(
     if runs:
         run = restore(Path(runs[0]), display, asked)
         where = Path(runs[0]) / "evaluations" / f"eval-{stamp}"
-        return run.base, run.settings.data, where, run.contamination
+        return run.base, run.settings.data, where, run.seen.tasks
     base = load_base(
         settings.model, dtype=weights_dtype(settings.hardware.precision), device=settings.hardware.device
     )

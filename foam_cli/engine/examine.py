@@ -38,6 +38,9 @@ class Task(Protocol):
         ...
 
 
+Tasks = Mapping[str, Task]
+
+
 def tasks_of(evaluation: Mapping[str, Any]) -> dict[str, Task]:
     """Pick the tasks out of the evaluation section.
 

@@ -1,7 +1,7 @@
 """One run, from a configuration to a report. A table of contents: every line is a chapter elsewhere."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,16 @@ import torch
 from foam_cli import config
 from foam_cli.core.errors import CheckpointError, ConfigError, FoamError
 from foam_cli.core.files import write_json
-from foam_cli.core.seen import seen_labels
 from foam_cli.core.settings import Settings
 from foam_cli.engine import checkpoint, examine, machine
-from foam_cli.engine.contamination import Watch, require_unseen
+from foam_cli.engine.contamination import Seen, prepare_watched
 from foam_cli.engine.display import Display
 from foam_cli.engine.exporting import Exported, write_export
 from foam_cli.engine.folder import RunFolder, arm_folder, newest_unfinished
 from foam_cli.engine.grow import Grower
 from foam_cli.engine.loop import Loop, train
 from foam_cli.engine.optimizers import Optimizers
-from foam_cli.engine.prepare import Source, TrainingData, prepare_data, require_old_data
+from foam_cli.engine.prepare import TrainingData, require_old_data
 from foam_cli.engine.state import RunState
 from foam_cli.engine.stopping import stop_requests
 from foam_cli.evaluation.subject import Subject
@@ -143,7 +142,7 @@ def _run(
         folder.close()
 
 
-def restore(folder: Path, display: Display, tasks: Mapping[str, examine.Task] | None = None) -> "Run":
+def restore(folder: Path, display: Display, tasks: examine.Tasks | None = None) -> "Run":
     """Rebuild a run's model from its newest checkpoint.
 
     Args:
@@ -179,7 +178,7 @@ class Run:
         self.command = command
         self.state = RunState()
         self.results: dict[str, examine.Results] = {}
-        self.contamination: dict[str, Any] = {}
+        self.seen = Seen(tasks={}, remarks=[])
         self.start_max_abs_dlogits: float | None = None
         self.exported: Exported | None = None
         self.base: BaseModel
@@ -193,11 +192,7 @@ class Run:
     # ---------------------------------------------------------------- chapters
 
     def set_up(
-        self,
-        *,
-        resuming: bool,
-        examine_base: bool = True,
-        tasks: Mapping[str, examine.Task] | None = None,
+        self, *, resuming: bool, examine_base: bool = True, tasks: examine.Tasks | None = None
     ) -> None:
         """Load the model, prepare the data, examine the base, make everything growable; continue if asked.
 
@@ -215,17 +210,9 @@ class Run:
             attend_in_fp32(self.base.model)
         self.base_parameters = num_parameters_in_use(self.base.model)
         self.display.say("preparing data", style="dim")
-        source: Source = s.data
-        asked = examine.tasks_of(s.evaluation) if tasks is None else tasks
-        watch = Watch(asked, source)
-        self.data = prepare_data(
-            source, s.replay or None, self.base, s.train, s.seed, cache_dir=s.cache_dir, watch=watch.read
-        )
+        self.data, self.seen = prepare_watched(s, self.base, tasks)
         require_old_data(s, self.data.old)
-        self._tell_data(watch.unchecked)
-        self.contamination = watch.found(self._sources())
-        if tasks is None:
-            require_unseen(self.contamination, s.evaluation["allow_contamination"], asked)
+        self._tell_data()
         if not resuming:
             hashes = {"train": self.data.train.sha256, "validation": self.data.validation.sha256}
             hashes |= {"old": self.data.old.sha256} if self.data.old is not None else {}
@@ -307,14 +294,7 @@ class Run:
 
     # ---------------------------------------------------------------- paragraphs
 
-    def _sources(self) -> list[Any]:
-        """Where what is trained on and replayed comes from."""
-        return [self.settings.data, getattr(self.settings.replay, "source", None)]
-
-    def _remarks(self) -> list[str]:
-        return [line for source in self._sources() if hasattr(source, "remarks") for line in source.remarks()]
-
-    def _tell_data(self, unchecked: Sequence[str]) -> None:
+    def _tell_data(self) -> None:
         facts = self.data.train.facts
         odd = "".join(f", {facts[how]} {how}" for how in ("truncated", "skipped") if facts[how])
         old = "" if self.data.old is None else f"; {len(self.data.old):,} old examples to replay"
@@ -323,10 +303,8 @@ class Run:
             f"{len(self.data.validation):,} set apart{old}",
             style="dim",
         )
-        for remark in self._remarks():
+        for remark in self.seen.remarks:
             self.display.say(f"  {remark}", style="dim")
-        for task in unchecked:
-            self.display.say(f"  evaluation.{task}: it cannot be told what is asked, so it is not looked up.")
 
     def _make_growable(self) -> None:
         s, model = self.settings, self.base.model
@@ -358,8 +336,7 @@ class Run:
             batch_tokens=self.settings.evaluation["batch_tokens"],
         )
         source = examine.WithHeldout(self.settings.data, self.data.validation)
-        seen = seen_labels(self.contamination)
-        results = examine.examine(tasks, subject, source, when, self.display, seen=seen)
+        results = examine.examine(tasks, subject, source, when, self.display, seen=self.seen.labels)
         examine.save(results, where)
         return results
 
@@ -440,7 +417,7 @@ class Run:
             versions=machine.describe()["versions"],
             metrics=metrics,
             intervals=intervals,
-            seen=seen_labels(self.contamination),
+            seen=self.seen.labels,
             history=[asdict(record) for record in self.state.records],
             probe_BT=probe.input_ids_BT[:8],
             tolerance=self.settings.export.max_abs_dlogits,
@@ -466,8 +443,8 @@ class Run:
                 "seed": self.settings.seed,
                 "step": self.state.step,
                 **examine.summary(examine.tasks_of(self.settings.evaluation), self.results),
-                "contamination": self.contamination,
-                "data_remarks": self._remarks() if ready else [],
+                "contamination": self.seen.tasks,
+                "data_remarks": self.seen.remarks,
                 "parameters": parameters,
                 "start_max_abs_dlogits": self.start_max_abs_dlogits,
                 "growth_events": len(self.state.records),

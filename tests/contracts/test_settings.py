@@ -204,10 +204,11 @@ def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_p
     finish("train", *tiny, *world, "data=nanoworld", "data.num_examples=8")
     finish("train", *tiny, *world, "data=nanoworld_base")
     rows = {"text": "Some words to score.\n"}, {"text": "More of them.\n"}
-    row["question"] = "How?"
-    monkeypatch.setattr(
-        "datasets.load_dataset", lambda name, *args, **kwargs: [row] if "arc" in name else rows * 20
-    )
+
+    def load_dataset(name, config, *, split, revision):
+        return [row | {"question": f"{config} {split}?"}] if "arc" in name else rows * 20
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
     public = ["evaluation=heldout", "replay=none", "export=none", "growth=none", "train.steps=1"]
     for option in ("wikitext2", "arc_replay", "hub"):
         finish("train", *tiny, *public, f"data={option}", *(["data.id=a/b"] if option == "hub" else []))
