@@ -19,6 +19,12 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What tests tokenise is kept in their own folder, never in the user's."""
+    monkeypatch.setenv("FOAM_CACHE", str(tmp_path_factory.getbasetemp() / "foam_cache"))
+
+
 def _config(family: str, width: int):
     shared = {"vocab_size": 97, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
     if family == "gpt2":

@@ -5,6 +5,7 @@ from functools import cache
 from torch import nn
 
 from foam_cli import config
+from foam_cli.building import build
 from foam_cli.core.settings import TrainSettings
 from foam_cli.engine.optimizers import select_trainable
 from foam_cli.growth.policy import NeuronGrowth
@@ -47,7 +48,7 @@ def growth_policy(
         ]
     )
     values = {name: value for name, value in composed.values["growth"].items() if name != "_target_"}
-    return config.build(NeuronGrowth, values, path="growth")
+    return build(NeuronGrowth, values, path="growth")
 
 
 def train_only_ffns(model: nn.Module) -> None:
@@ -57,4 +58,4 @@ def train_only_ffns(model: nn.Module) -> None:
         model: A causal language model, changed in place.
     """
     values = config.compose(["train=ffn"]).values["train"]
-    select_trainable(model, config.build(TrainSettings, values, path="train"))
+    select_trainable(model, build(TrainSettings, values, path="train"))

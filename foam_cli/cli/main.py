@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from foam_cli import __version__, config
 from foam_cli.cli import completion
 from foam_cli.core.errors import ConfigError, FoamError
+from foam_cli.core.text import visible
 
 app = typer.Typer(
     name="foam",
@@ -218,7 +220,7 @@ def report(
 
     if not (run / "config.yaml").is_file():
         raise ConfigError(f"{run}: is not a run folder (it has no config.yaml).")
-    Console().print(str(run_report(run)))
+    Console().print(Text(visible(str(run_report(run)))))
 
 
 def run() -> None:
@@ -244,7 +246,7 @@ def run() -> None:
 def _fail(message: str, code: int) -> None:
     console = Console(stderr=True, soft_wrap=True)
     console.print("error:", style="bold red", end=" ")
-    console.print(message, markup=False, highlight=False)
+    console.print(Text(visible(message)))
     sys.stdout.flush()
     sys.stderr.flush()
     raise SystemExit(code)

@@ -159,6 +159,8 @@ class Settings:
     Attributes:
         seed: Everything random follows from it.
         output_dir: Where run folders are made.
+        cache_dir: Where tokenised data is kept for other runs: a folder, `auto` for what FOAM_CACHE names or
+            else ~/.cache/foam, or None to keep none.
         name: The run folder's place in it.
         plugins: Packages whose classes `_target_` may name; command line only.
         model: The base model.
@@ -177,6 +179,7 @@ class Settings:
 
     seed: int
     output_dir: str
+    cache_dir: str | None
     name: RunName
     plugins: list[str]
     model: ModelSettings

@@ -1,8 +1,10 @@
 """Tokenised documents: flat arrays of tokens with a mask of those that carry loss."""
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,21 +43,26 @@ class Corpus:
 
     @staticmethod
     def of(examples: Iterable[Example], facts: dict[str, Any] | None = None) -> "Corpus":
-        """Lay examples out flat.
+        """Lay examples out flat, one after the other, so that they need not all be held at once.
 
         Args:
             examples: The examples.
-            facts: Counts to keep beside them.
+            facts: Counts to keep beside them; read when the last example is in.
 
         Returns:
             The corpus.
         """
-        kept = list(examples)
-        offsets = np.zeros(len(kept) + 1, dtype=np.int64)
-        np.cumsum([len(one.ids) for one in kept], out=offsets[1:])
-        ids = np.fromiter((token for one in kept for token in one.ids), np.int32, int(offsets[-1]))
-        targets = np.fromiter((mark for one in kept for mark in one.targets), np.bool_, int(offsets[-1]))
-        return Corpus(ids=ids, targets=targets, offsets=offsets, facts=facts or {})
+        ids, targets, offsets = array("i"), bytearray(), array("q", [0])
+        for one in examples:
+            ids.frombytes(np.asarray(one.ids, np.int32).tobytes())
+            targets += np.asarray(one.targets, np.bool_).tobytes()
+            offsets.append(len(ids))
+        return Corpus(
+            ids=np.frombuffer(ids, np.int32),
+            targets=np.frombuffer(targets, np.bool_),
+            offsets=np.frombuffer(offsets, np.int64),
+            facts=dict(facts or {}),
+        )
 
     @staticmethod
     def joined(corpora: "Sequence[Corpus]") -> "Corpus":
@@ -107,10 +114,10 @@ class Corpus:
         """
         return Corpus.of((self.example(index) for index in indices), self.facts)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of the tokens and the mask, by which two runs know that they saw the same data."""
-        digest = hashlib.sha256(self.ids.tobytes())
-        digest.update(self.targets.tobytes())
-        digest.update(self.offsets.tobytes())
+        digest = hashlib.sha256()
+        for part in (self.ids, self.targets, self.offsets):
+            digest.update(np.ascontiguousarray(part).view(np.uint8).data)
         return digest.hexdigest()

@@ -1,12 +1,16 @@
 """From a document (`{"messages": ...}` or `{"text": ...}`) to tokens and a loss mask."""
 
+from array import array
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
 
-from jinja2.exceptions import TemplateError
+import numpy as np
 
 from foam_cli.core.errors import DataError
 from foam_cli.data.corpus import Corpus, Example
+from foam_cli.data.pieces import PIECE, pieces
+from foam_cli.model.chat import render_chat
 
 LossOn = Literal["assistant", "all"]
 Document = dict[str, Any]
@@ -36,51 +40,81 @@ def encode_documents(
     Raises:
         DataError: A document has no target left, does not suit the chat template, or there is none at all.
     """
-    examples: list[Example] = []
     facts = {"documents": 0, "truncated": 0, "skipped": 0}
+    rules = _Rules(tokenizer, max_length, loss_on, skip_untrainable)
+    corpus = Corpus.of(_examples(documents, rules, facts), facts)
+    if not len(corpus):
+        raise DataError("The data holds no example to train on.")
+    return replace(corpus, facts={**facts, "tokens": len(corpus.ids)})
+
+
+class _Rules(NamedTuple):
+    """The settings of `encode_documents`."""
+
+    tokenizer: Any
+    max_length: int
+    loss_on: LossOn
+    skip_untrainable: bool
+
+
+def _examples(documents: Iterable[Document], rules: _Rules, facts: dict[str, int]) -> Iterator[Example]:
+    """Tokenise one document after the other, and count in `facts` what became of them."""
     for number, document in enumerate(documents):
         name = document.get("name", f"example {number}")
         facts["documents"] += 1
         if "text" in document:
-            examples += _text_windows(document["text"], tokenizer, max_length)
+            yield from _text_windows(document["text"], rules.tokenizer, rules.max_length)
             continue
-        example = _chat_example(document["messages"], tokenizer, loss_on, name)
-        if len(example.ids) > max_length:
+        example = _chat_example(document["messages"], rules.tokenizer, rules.loss_on, name)
+        if len(example.ids) > rules.max_length:
             facts["truncated"] += 1
-            example = Example(ids=example.ids[:max_length], targets=example.targets[:max_length])
-        if not any(example.targets):
-            if skip_untrainable:
-                facts["skipped"] += 1
-                continue
-            raise DataError(
-                f"{name}: has no token to learn within the first {max_length} tokens. Raise data.max_length, "
-                "shorten the prompt, or leave such examples out with data.skip_untrainable=true."
+            example = Example(
+                ids=example.ids[: rules.max_length], targets=example.targets[: rules.max_length]
             )
-        examples.append(example)
-    if not examples:
-        raise DataError("The data holds no example to train on.")
-    return Corpus.of(examples, {**facts, "tokens": sum(len(one.ids) for one in examples)})
+        if any(example.targets):
+            yield example
+        elif rules.skip_untrainable:
+            facts["skipped"] += 1
+        else:
+            raise DataError(
+                f"{name}: has no token to learn within the first {rules.max_length} tokens. Raise "
+                "data.max_length, shorten the prompt, or leave such examples out with "
+                "data.skip_untrainable=true."
+            )
 
 
 def _text_windows(text: str, tokenizer: Any, max_length: int) -> Iterator[Example]:
     """Cut a text into consecutive windows; every token but the very first is learnt exactly once."""
-    ids: list[int] = tokenizer(text)["input_ids"]
+    ids = _text_ids(text, tokenizer)
     end = tokenizer.eos_token_id
-    if end is not None and (not ids or ids[-1] != end):
-        ids = [*ids, end]
+    if end is not None and (not len(ids) or ids[-1] != end):
+        ids.append(end)
+    flat = np.frombuffer(ids, np.int32)
     # A window starts with the last token of the one before, as context only, so that no target is lost.
-    for start in range(0, max(1, len(ids) - 1), max_length - 1):
-        window = ids[start : start + max_length]
+    for start in range(0, max(1, len(flat) - 1), max_length - 1):
+        window = flat[start : start + max_length]
         if len(window) > 1:
-            yield Example(ids=window, targets=[False] + [True] * (len(window) - 1))
+            yield Example(ids=window, targets=np.arange(len(window)) > 0)
+
+
+def _text_ids(text: str, tokenizer: Any) -> "array[int]":
+    """Tokenise a text; a long one in pieces, because a tokenizer needs a hundred bytes for every token."""
+    if len(text) <= PIECE:
+        return array("i", tokenizer(text)["input_ids"])
+    around: list[int] = tokenizer("")["input_ids"]
+    starts = around[:1] if around and around[0] == tokenizer.bos_token_id else []
+    ids = array("i", starts)
+    for piece in pieces(text):
+        ids.extend(tokenizer(piece, add_special_tokens=False, verbose=False)["input_ids"])
+    return ids
 
 
 def _chat_example(messages: list[dict[str, Any]], tokenizer: Any, loss_on: LossOn, name: str) -> Example:
     try:
-        whole = tokenizer.apply_chat_template(messages, tokenize=False)
-        spans = _assistant_spans(messages, tokenizer, whole, name) if loss_on == "assistant" else []
-    except (TemplateError, KeyError, TypeError) as error:
-        raise DataError(f"{name}: does not suit the model's chat template: {error}") from error
+        whole = render_chat(tokenizer, messages)
+        spans = _assistant_spans(messages, tokenizer, whole) if loss_on == "assistant" else []
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
     encoded = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=loss_on == "assistant")
     ids: list[int] = encoded["input_ids"]
     if loss_on == "all":
@@ -92,9 +126,7 @@ def _chat_example(messages: list[dict[str, Any]], tokenizer: Any, loss_on: LossO
     return Example(ids=ids, targets=targets)
 
 
-def _assistant_spans(
-    messages: list[dict[str, Any]], tokenizer: Any, whole: str, name: str
-) -> list[tuple[int, int]]:
+def _assistant_spans(messages: list[dict[str, Any]], tokenizer: Any, whole: str) -> list[tuple[int, int]]:
     """Character ranges of what the assistant says, its end-of-turn marker included."""
     spans: list[tuple[int, int]] = []
     for number, message in enumerate(messages):
@@ -102,10 +134,10 @@ def _assistant_spans(
             continue
         before = _prompt(messages[:number], tokenizer, whole[: max(0, whole.find(message["content"]))])
         last = number == len(messages) - 1
-        after = whole if last else tokenizer.apply_chat_template(messages[: number + 1], tokenize=False)
+        after = whole if last else render_chat(tokenizer, messages[: number + 1])
         if not (whole.startswith(before) and whole.startswith(after)):
             raise DataError(
-                f"{name}: the chat template renders a conversation differently while it is growing, so the "
+                "the chat template renders a conversation differently while it is growing, so the "
                 "assistant's words cannot be told apart. Use data.loss_on=all."
             )
         spans.append((len(before), len(after)))
@@ -116,4 +148,4 @@ def _prompt(messages: list[dict[str, Any]], tokenizer: Any, opening: str) -> str
     """What stands before the assistant's next words; templates cannot say it for an empty conversation."""
     if not messages:
         return opening
-    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    return render_chat(tokenizer, messages, open_reply=True)

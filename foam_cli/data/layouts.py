@@ -125,3 +125,32 @@ def _text(row: Any) -> Document:
     if not isinstance(text, str) or not text.strip():
         raise ValueError("the text is empty")
     return {"text": text}
+
+
+def from_columns(row: Row, columns: Mapping[str, str]) -> Document:
+    """Bring a row into foam's form, told which column holds what.
+
+    Args:
+        row: One row of a table.
+        columns: `prompt` and `response` (and `system`), `messages` (and `tools`) or `text`, each to the
+            name of a column.
+
+    Returns:
+        A document with `messages` or `text`.
+
+    Raises:
+        ValueError: The row has no such column, or holds something else in it.
+    """
+    for column in columns.values():
+        if column not in row:
+            raise ValueError(f"there is no column '{column}'; its columns are {', '.join(sorted(row))}")
+    found = {name: row[column] for name, column in columns.items()}
+    if "messages" in found:
+        turns = found["messages"] or [{}]
+        sharegpt = isinstance(turns[0], Mapping) and "from" in turns[0]
+        named = {"conversations" if sharegpt else "messages": turns, "tools": found.get("tools")}
+        return to_document(named, "sharegpt" if sharegpt else "messages")
+    if "text" in found:
+        return to_document(found, "text")
+    system = [_turn("system", found["system"])] if found.get("system") else []
+    return {"messages": [*system, _turn("user", found["prompt"]), _turn("assistant", found["response"])]}

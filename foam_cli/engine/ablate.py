@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from foam_cli import config
+from foam_cli.building import build
 from foam_cli.core.errors import FoamError
 from foam_cli.core.files import read_json, write_json
+from foam_cli.core.seen import seen_labels
+from foam_cli.core.text import visible
 from foam_cli.engine import machine
 from foam_cli.engine.display import Display
 from foam_cli.engine.folder import arm_folder, run_id, status
@@ -72,7 +76,7 @@ def ablate(
     own = [word for word in overrides if word.startswith(("study.", "results_dir="))]
     shared = machine.resolve_auto([word for word in overrides if word not in own])
     composed = config.compose([f"study={name}", *own], config_dirs, name="ablate")
-    settings = config.build(StudySettings, composed.values)
+    settings = build(StudySettings, composed.values)
     study = settings.study
     plans = {
         (arm, seed): [*shared, *differences, f"seed={seed}", f"name.study={study.name}", f"name.arm={arm}"]
@@ -156,6 +160,11 @@ def compare_arms(study: Study, runs: dict[tuple[str, int], Path], failures: dict
             "runs": {str(seed): str(runs[arm, seed]) for seed in results},
             "metrics": {key: _spread(numbers) for key, numbers in values.items() if numbers},
             "primary": next((result["primary"] for result in results.values()), {}),
+            "seen": {
+                task: label
+                for result in results.values()
+                for task, label in seen_labels(result.get("contamination")).items()
+            },
         }
     return {
         "schema_version": SCHEMA_VERSION,
@@ -180,19 +189,20 @@ def side_by_side(document: dict[str, Any]) -> Table:
         A table with an arm per column; medians over seeds, extremes in brackets.
     """
     arms = document["arms"]
-    table = Table(
-        "task", "when", *arms, title=f"{document['study']}: median of {len(document['seeds'])} seeds"
-    )
+    title = f"{document['study']}: median of {len(document['seeds'])} seeds"
+    columns = [Column(Text(visible(arm))) for arm in arms]
+    table = Table("task", "when", *columns, title=Text(visible(title)))
     primary: dict[str, str] = next((arm["primary"] for arm in arms.values() if arm["primary"]), {})
+    seen = {task: label for arm in arms.values() for task, label in arm["seen"].items()}
     rows = [
-        (f"{when}/{task}/{metric}", task, when)
+        (f"{when}/{task}/{metric}", f"{task} ({seen[task]})" if task in seen else task, when)
         for task, metric in primary.items()
         for when in ("base", "final")
     ]
     rows += [("parameters/final", "parameters", "final"), ("seconds", "seconds in all", "")]
     for key, task, when in rows:
         cells = [_cell(arm["metrics"].get(key)) for arm in arms.values()]
-        table.add_row(task, when, *cells, end_section=when in ("final", ""))
+        table.add_row(Text(visible(task)), when, *cells, end_section=when in ("final", ""))
     return table
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,8 +13,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from foam_cli.core.growth import GrowthRecord
+from foam_cli.core.text import visible
 
 
 class Display:
@@ -28,10 +29,10 @@ class Display:
         """Print a line.
 
         Args:
-            text: Shown as it is: markup in it has no effect.
+            text: Shown as it is: neither markup nor control characters in it have an effect.
             style: A rich style.
         """
-        self.console.print(escape(text), style=style, highlight=False)
+        self.console.print(Text(visible(text), style=style))
 
     def growth(self, record: GrowthRecord) -> None:
         """Tell of a growth event.
@@ -69,17 +70,17 @@ class Display:
         """
         columns = (
             SpinnerColumn(),
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[words]}"),
+            TextColumn("{task.fields[words]}", markup=False),
         )
         live = self.console.is_terminal
         with Progress(*columns, console=self.console, disable=not live, transient=True) as progress:
-            task = progress.add_task(title, total=total, completed=done, words="")
+            task = progress.add_task(visible(title), total=total, completed=done, words="")
 
             def update(completed: int, words: str = "", total: int | None = None) -> None:
                 progress.update(task, completed=completed, words=words, total=total)

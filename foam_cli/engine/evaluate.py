@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from foam_cli import __version__, config
 from foam_cli.core.errors import DataError
 from foam_cli.core.files import sha256_file, sha256_json, write_json
 from foam_cli.core.metric import Metric
+from foam_cli.core.seen import seen_labels
 from foam_cli.core.settings import Settings
+from foam_cli.core.text import visible
 from foam_cli.engine import examine, machine
 from foam_cli.engine.display import Display
 from foam_cli.engine.run import build_settings, restore
@@ -31,11 +34,13 @@ class Loaded:
         base: Its model and tokenizer.
         sha256: Hash of its weights: of the checkpoint, too, if it is a run.
         source: Where its built-in questions come from.
+        contamination: What its training saw of the tasks, or None where that is not known.
     """
 
     base: BaseModel
     sha256: str
     source: examine.Questions
+    contamination: dict[str, Any] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +113,7 @@ def _score(
     machine.set_up(settings.hardware, settings.seed)
     tasks = examine.split_up(examine.tasks_of(settings.evaluation))
     loaded = _load(target, settings, display)
+    seen = seen_labels(loaded.contamination)
     unfinished = _home(target, settings) / "unfinished"
     paths = {name: unfinished / f"{_journal_name(loaded, task)}.jsonl" for name, task in tasks.items()}
     subject = Subject(
@@ -125,6 +131,7 @@ def _score(
             target.short_name,
             display,
             journal_of=lambda name: Journal(paths[name]),
+            seen=seen,
         )
     except KeyboardInterrupt:
         display.say(f"Stopped. The answers so far are kept in {unfinished}; the same command goes on there.")
@@ -136,7 +143,7 @@ def _score(
     write_json(where / "result.json", document)
     for name in results:
         paths[name].unlink(missing_ok=True)
-    display.console.print(_table(results))
+    display.console.print(_table(results, seen))
     return Scored(document=document, results=results, source=source)
 
 
@@ -145,13 +152,14 @@ def _load(target: Target, settings: Settings, display: Display) -> Loaded:
         base = load_base(
             settings.model, dtype=weights_dtype(settings.hardware.precision), device=settings.hardware.device
         )
-        return Loaded(base=base, sha256=base.sha256, source=settings.data)
-    run = restore(target.run, display)
+        return Loaded(base=base, sha256=base.sha256, source=settings.data, contamination=None)
+    run = restore(target.run, display, examine.tasks_of(settings.evaluation))
     weights = target.run / "checkpoints" / f"step_{run.state.step:08d}" / "model.safetensors"
     return Loaded(
         base=run.base,
         sha256=sha256_json([run.base.sha256, sha256_file(weights)]),
         source=examine.WithHeldout(run.settings.data, run.data.validation),
+        contamination=run.seen.tasks,
     )
 
 
@@ -177,17 +185,20 @@ def _document(
         "recipes": {task: result.recipe for task, result in results.items()},
         "data_sha256": {task: result.data_sha256 for task, result in results.items()},
         "failed": {task: examine.reason(error) for task, error in failures.items()},
+        "contamination": loaded.contamination,
         **machine.describe(),
     }
 
 
-def _table(results: examine.Results) -> Table:
+def _table(results: examine.Results, seen: Mapping[str, str]) -> Table:
     table = Table("task", "metric", "value", "95 % interval", "n", box=None, pad_edge=False)
     for task, result in results.items():
         for name, metric in result.metrics.items():
             interval = "" if metric.low is None else f"{metric.low:.4f} to {metric.high:.4f}"
             style = "bold" if name == result.primary else ""
-            table.add_row(task, name, f"{metric.value:.4f}", interval, f"{metric.n}", style=style)
+            label = f" ({seen[task]})" if task in seen else ""
+            names = (Text(visible(task + label)), Text(visible(name)))
+            table.add_row(*names, f"{metric.value:.4f}", interval, f"{metric.n}", style=style)
     return table
 
 

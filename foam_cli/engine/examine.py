@@ -23,7 +23,7 @@ Results = dict[str, TaskResult]
 Failures = dict[str, Exception]
 
 #: Keys of the evaluation section that are settings, not tasks.
-SETTINGS = ("every_steps", "batch_tokens", "max_items", "arc")
+SETTINGS = ("every_steps", "batch_tokens", "max_items", "allow_contamination", "arc")
 #: Answers shown side by side in the report, per task.
 SAMPLES_PER_TASK = 4
 #: Out of memory, a batch is halved down to so many tokens.
@@ -43,6 +43,9 @@ class Task(Protocol):
     ) -> TaskResult:
         """Ask the items."""
         ...
+
+
+Tasks = Mapping[str, Task]
 
 
 def tasks_of(evaluation: Mapping[str, Any]) -> dict[str, Task]:
@@ -133,6 +136,7 @@ def examine(
     display: Display,
     *,
     journal_of: Callable[[str], Journal] = lambda _: Journal(),
+    seen: Mapping[str, str] | None = None,
 ) -> tuple[Results, Failures]:
     """Ask every task. What goes wrong inside one of them does not keep the others from being asked.
 
@@ -143,6 +147,7 @@ def examine(
         title: What is examined, for the bar.
         display: Shows the progress.
         journal_of: Where the answers to a task are kept as they come.
+        seen: Labels of tasks that the training data holds.
 
     Returns:
         The results by task, and why others have none.
@@ -162,8 +167,10 @@ def examine(
             failures[name] = error
             display.say(f"  {title}: {name} failed: {reason(error)}", style="yellow")
             continue
+        label = f"  ({seen[name]})" if seen and name in seen else ""
         display.say(
-            f"  {title}: {name} {_words(results[name])}  ({time.monotonic() - start:.1f} s)", style="dim"
+            f"  {title}: {name} {_words(results[name])}{label}  ({time.monotonic() - start:.1f} s)",
+            style="dim",
         )
     return results, failures
 

@@ -16,7 +16,7 @@ from foam_cli.core.growth import GrowthRecord
 from foam_cli.engine import machine
 
 #: Settings that say where a run is kept, not what it does; the run's id leaves them out.
-_PLACE_KEYS = ("output_dir", "name", "seed")
+_PLACE_KEYS = ("output_dir", "cache_dir", "name", "seed")
 
 
 def run_id(composed: Mapping[str, Any]) -> str:

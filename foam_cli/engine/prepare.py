@@ -1,7 +1,8 @@
 """From a configuration to what the loop reads: batches, validation batches, old examples, a probe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -10,9 +11,10 @@ from foam_cli.core.errors import ConfigError, DataError
 from foam_cli.core.seeds import rng
 from foam_cli.core.settings import Settings, TrainSettings
 from foam_cli.data.batching import Batch, BatchStream, collate, plan_epoch
+from foam_cli.data.cache import cache_folder, encode_cached
 from foam_cli.data.corpus import Corpus
 from foam_cli.data.curricula.difficulty import PhasedStream
-from foam_cli.data.encode import Document, LossOn, encode_documents
+from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.replay.protocols import ReadsLosses, Replay
 from foam_cli.engine.old_data import old_documents
 from foam_cli.growth.context import Pool
@@ -221,6 +223,8 @@ def prepare_data(
     *,
     old: bool = False,
     own: Corpus | None = None,
+    cache_dir: str | None = None,
+    watch: Callable[[Sequence[Document], str], None] | None = None,
 ) -> TrainingData:
     """Generate or read the documents and tokenise them.
 
@@ -232,31 +236,32 @@ def prepare_data(
         seed: The run's seed.
         old: Whether old documents are wanted although none are replayed.
         own: Old documents that the base model wrote itself; then no others are read.
+        cache_dir: As in the settings.
+        watch: Shown everything that is trained on (`training`) or replayed (`replayed`), or None.
 
     Returns:
         The data.
     """
-    max_length = min(source.max_length, base.max_length)
-
-    def encode(documents: Sequence[Document], loss_on: LossOn) -> Corpus:
-        return encode_documents(
-            documents,
-            base.tokenizer,
-            max_length=max_length,
-            loss_on=loss_on,
-            skip_untrainable=source.skip_untrainable,
-        )
-
+    encode = partial(
+        encode_cached,
+        tokenizer=base.tokenizer,
+        folder=cache_folder(cache_dir),
+        max_length=min(source.max_length, base.max_length),
+        skip_untrainable=source.skip_untrainable,
+    )
     new, apart = source.documents(seed)
     wanted = (replay is not None or old) and own is None
     known = old_documents(source, replay, seed) if wanted else None
-    corpus = encode(new, source.loss_on)
+    if watch is not None:
+        watch(new, "training")
+        watch(known or [], "replayed")
+    corpus = encode(new, loss_on=source.loss_on)
     share = 1.0 if replay is None else 1.0 - replay.ratio
     return TrainingData(
         train=corpus,
-        validation=encode(apart, source.loss_on),
+        validation=encode(apart, loss_on=source.loss_on),
         # Old documents are rehearsed as they were learnt: every token of them.
-        old=own if known is None else encode(known, "all"),
+        old=own if known is None else encode(known, loss_on="all"),
         stream=BatchStream(corpus, max(1, int(train.batch_tokens * share)), seed),
         replay=replay,
         pad_id=int(base.tokenizer.pad_token_id),

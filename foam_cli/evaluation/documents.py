@@ -1,10 +1,14 @@
 """Text to measure a language model on, read from a file of the user's."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from foam_cli.core.errors import DataError
+
+#: How much of a document is one item where it is looked up in training data, and how far that reaches on.
+PASSAGE_WORDS, OVERLAP_WORDS = 100, 24
 
 
 def read_text(path: Path) -> str:
@@ -76,6 +80,24 @@ def read_documents(path: Path) -> list[str]:
     if not kept:
         raise DataError(f"{path}: holds no text")
     return kept
+
+
+def passages(documents: Sequence[str]) -> list[tuple[str, str]]:
+    """Cut documents into passages that can be looked up in training data one by one.
+
+    Args:
+        documents: The documents.
+
+    Returns:
+        Names and texts. A passage reaches a little into the next, so that no words in a row are torn apart.
+    """
+    found: list[tuple[str, str]] = []
+    for number, document in enumerate(documents, start=1):
+        words = document.split()
+        for start in range(0, max(1, len(words) - OVERLAP_WORDS), PASSAGE_WORDS):
+            text = " ".join(words[start : start + PASSAGE_WORDS + OVERLAP_WORDS])
+            found.append((f"document {number}, word {start + 1}", text))
+    return found
 
 
 def _document(value: Any, where: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any, cast
 from transformers import PreTrainedTokenizerBase
 
 from foam_cli.core.errors import DataError
+from foam_cli.model.chat import render_chat
 
 Message = dict[str, Any]
 _MARK = "foam"
@@ -130,8 +131,8 @@ def render_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
     if tokenizer.chat_template is None:
         lines = [f"{message['role']}: {message['content']}\n" for message in messages]
         return encode(tokenizer, "".join(lines) + "assistant:")
-    text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
-    return list(tokenizer(str(text), add_special_tokens=False, verbose=False)["input_ids"])
+    text = render_chat(tokenizer, messages, open_reply=True)
+    return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
 def stop_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
@@ -146,7 +147,7 @@ def stop_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     ids = {tokenizer.eos_token_id} if isinstance(tokenizer.eos_token_id, int) else set[int]()
     if tokenizer.chat_template is not None:
         turns = [{"role": "user", "content": _MARK}, {"role": "assistant", "content": _MARK}]
-        text = str(tokenizer.apply_chat_template(turns, tokenize=False))
+        text = render_chat(tokenizer, turns)
         after: list[int] = tokenizer(text.rpartition(_MARK)[2].strip(), add_special_tokens=False)["input_ids"]
         added: dict[str, int] = cast("Any", tokenizer).get_added_vocab()
         ids.update({*after[:1]} & {*tokenizer.all_special_ids, *added.values()})

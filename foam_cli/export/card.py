@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from foam_cli.core.text import one_line
 from foam_cli.export.facts import ExportFacts, ExportReport
 
 _WHENS = ("base", "start", "final")
@@ -19,8 +20,7 @@ def escape_markdown(value: object) -> str:
     Returns:
         The text on one line, with every character that Markdown gives a meaning escaped.
     """
-    line = " ".join(str(value).split())
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = one_line(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]()#+\-!|~$@:])", r"\\\1", line)
 
 
@@ -83,7 +83,7 @@ def _metrics_table(facts: ExportFacts) -> str:
     head = ["task", "metric", "base model", "grown, untrained", "this model"]
     rows = [
         [
-            escape_markdown(task),
+            escape_markdown(f"{task} ({facts.seen[task]})" if task in facts.seen else task),
             escape_markdown(metric),
             *(_score(facts, f"{when}/{task}/{metric}") for when in _WHENS),
         ]

@@ -1,6 +1,6 @@
 """What an export is told about its run, and what it says about itself: plain data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class ExportFacts:
         history: The run's growth events, as they are in growth.jsonl.
         probe_BT: Token ids on which the export must agree with the running model.
         tolerance: Largest change of a logit on the probe, in fp32.
+        seen: Labels of tasks that the training data holds.
     """
 
     source: str
@@ -33,6 +34,7 @@ class ExportFacts:
     history: list[dict[str, Any]]
     probe_BT: Int[torch.Tensor, "B T"]
     tolerance: float
+    seen: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, kw_only=True)

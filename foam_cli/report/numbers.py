@@ -2,8 +2,9 @@
 
 import math
 import re
-import unicodedata
 from typing import Any
+
+from foam_cli.core.text import visible
 
 DASH = "–"
 _NARROW_SPACE = "\u202f"
@@ -194,25 +195,6 @@ def words(name: str) -> str:
         E.g. `tool use`, on one line.
     """
     return visible(" ".join(name.replace("_", " ").split()))
-
-
-def visible(text: str) -> str:
-    """Write out letters that cannot be seen: they could reorder a line, or be no text at all.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        The text with control and direction marks as escapes; line ends, tabs and joiners stay.
-    """
-    return "".join(_escaped(letter) for letter in text)
-
-
-def _escaped(letter: str) -> str:
-    hidden = (
-        unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") and letter not in "\n\t\u200c\u200d"
-    )
-    return letter.encode("unicode_escape").decode() if hidden else letter
 
 
 def plural(number: int, noun: str) -> str:

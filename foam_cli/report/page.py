@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from foam_cli.core.files import write_text
+from foam_cli.core.text import visible
 from foam_cli.report import numbers
 from foam_cli.report.numbers import (
     as_number,
@@ -21,7 +22,6 @@ from foam_cli.report.numbers import (
     score,
     short_count,
     small,
-    visible,
     words,
 )
 from foam_cli.report.run_folder import GrowthEvent, RunFolder, mapping, read_run
@@ -134,6 +134,7 @@ def _score_row(row: Score) -> dict[str, Any]:
         "metric": row.metric,
         "role": {"learnt": "to learn", "kept": "to keep"}.get(row.role, ""),
         "primary": row.primary,
+        "seen": row.seen,
         "cells": [_cell(reading, row.metric) for reading in row.readings.values()],
         "change": change(row.base, row.final, row.metric),
         "better": 0 if not row.gain else 1 if row.gain > 0 else -1,

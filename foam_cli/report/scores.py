@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from foam_cli.core.seen import is_trained_on, seen_label
 from foam_cli.report.numbers import as_number, is_fraction, lower_is_better, score, words
 from foam_cli.report.run_folder import RunFolder, mapping
 
@@ -54,6 +55,8 @@ class Score:
         role: `learnt`, `kept` or `other`.
         primary: Whether it stands for its task.
         readings: One for each of `WHENS`.
+        seen: What training saw of the task, or nothing.
+        is_trained_on: Whether that is more than chance brings.
     """
 
     task: str
@@ -61,6 +64,8 @@ class Score:
     role: str
     primary: bool
     readings: dict[str, Reading]
+    seen: str = ""
+    is_trained_on: bool = False
 
     @property
     def base(self) -> float | None:
@@ -98,6 +103,7 @@ def scores(run: RunFolder) -> list[Score]:
         Learnt tasks first, then kept ones, then the others; within a task the primary metric first.
     """
     values = mapping(run.result.get("metrics"))
+    contamination = mapping(run.result.get("contamination"))
     roles, primary = mapping(run.result.get("roles")), mapping(run.result.get("primary"))
     # A task may have slashes in its name, as a hub id has; a metric has none.
     names = dict.fromkeys(key.partition("/")[2].rpartition("/")[::2] for key in values if key.count("/") >= 2)
@@ -108,6 +114,8 @@ def scores(run: RunFolder) -> list[Score]:
             role=_role(roles.get(task)),
             primary=primary.get(task) == metric,
             readings={when: _reading(run, f"{when}/{task}/{metric}") for when in WHENS},
+            seen=seen_label(contamination.get(task)),
+            is_trained_on=is_trained_on(contamination.get(task)),
         )
         for task, metric in names
     ]
@@ -148,7 +156,8 @@ def verdict(run: RunFolder, rows: list[Score]) -> list[Clause]:
     measured = [row for row in rows if row.primary and row.gain is not None and row.role != "other"]
     if not measured:
         return [*clauses, Clause(what="No verdict", which=[_why_no_verdict(rows)])]
-    groups: dict[str, list[Score]] = {"Learnt": [], "Not learnt": [], "Forgot": [], "Kept": []}
+    names = ("Learnt", "Not learnt", "Forgot", "Kept", "Trained on")
+    groups: dict[str, list[Score]] = {name: [] for name in names}
     for row in measured:
         groups[_group(row)].append(row)
     clauses += [_clause(what, group) for what, group in groups.items() if group]
@@ -159,6 +168,8 @@ def verdict(run: RunFolder, rows: list[Score]) -> list[Clause]:
 
 def _group(row: Score) -> str:
     gain = row.gain or 0.0
+    if row.is_trained_on:  # a score on what was trained on is neither learning nor keeping
+        return "Trained on"
     if row.role == "learnt":
         return "Learnt" if gain > 0 and not row.intervals_overlap else "Not learnt"
     return "Forgot" if gain < 0 else "Kept"

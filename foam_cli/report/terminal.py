@@ -6,10 +6,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from foam_cli.report.numbers import DASH, change, count, duration, plural, score, short_count, visible, words
+from foam_cli.core.text import visible
+from foam_cli.report.numbers import DASH, change, count, duration, plural, score, short_count, words
 from foam_cli.report.run_folder import RunFolder, mapping, read_run
 from foam_cli.report.scores import Reading, Score, scores, verdict
 
+_NUM_COLUMNS = 7
 _STYLES = {"Learnt": "bold green", "Kept": "bold blue", "Forgot": "bold red", "Not learnt": "bold red"}
 
 
@@ -46,6 +48,8 @@ def _table(rows: list[Score]) -> Table:
     table.add_column("metric", style="dim")
     for name in ("base", "final", "95 % interval", "change", "n"):
         table.add_column(name, justify="right")
+    if any(row.seen for row in rows):
+        table.add_column("", style="yellow")
     for row in rows:
         final = row.readings["final"]
         gain = row.gain or 0
@@ -60,6 +64,7 @@ def _table(rows: list[Score]) -> Table:
                 style="green" if gain > 0 else "red" if gain < 0 else "",
             ),
             count(final.n),
+            *([Text(visible(row.seen))] if len(table.columns) > _NUM_COLUMNS else []),
         )
     return table
 
@@ -80,9 +85,9 @@ def _lines(run: RunFolder, run_dir: Path) -> list[Text]:
         "grown": f"{grown} in {plural(len(run.growth), 'event')}, {sizes}",
         "trained": f"{count(run.last_step)} steps, {tokens}",
     }
-    facts["run"] = str(run_dir)
+    facts["run"] = visible(str(run_dir))
     if (run_dir / "report.html").is_file():
-        facts["report"] = str(run_dir / "report.html")
+        facts["report"] = visible(str(run_dir / "report.html"))
     if run.result.get("export"):
         facts["export"] = visible(str(run.result["export"]))
     return [Text.assemble((f"{name:<9}", "dim"), value, overflow="fold") for name, value in facts.items()]

@@ -11,7 +11,8 @@ import torch
 import yaml
 from test_growth_methods import context_of, options
 
-from foam_cli.config import build, compose, conf_dir
+from foam_cli.building import build
+from foam_cli.config import compose, conf_dir
 from foam_cli.core.errors import ConfigError
 from foam_cli.engine.run import build_settings
 from foam_cli.growth.policy import BlockGrowth, NeuronGrowth

@@ -6,7 +6,8 @@ import pytest
 import torch
 import yaml
 
-from foam_cli.config import build, compose, conf_dir
+from foam_cli.building import build
+from foam_cli.config import compose, conf_dir
 from foam_cli.core.growth import GrowthPlan
 from foam_cli.engine.measure import Measurements
 from foam_cli.growth.context import GrowthContext

@@ -7,7 +7,8 @@ import torch
 import yaml
 from torch import nn
 
-from foam_cli.config import build, compose, conf_dir
+from foam_cli.building import build
+from foam_cli.config import compose, conf_dir
 from foam_cli.regularizers.protocols import AnswerPenalty, Look, WeightPenalty
 
 FILES = sorted((conf_dir() / "regularizer").glob("*.yaml"))

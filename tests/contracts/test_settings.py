@@ -169,7 +169,7 @@ def finish(foam, tmp_path):
 
 
 @pytest.mark.slow
-def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_path):
+def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_path, monkeypatch):
     plain = [one for one in small if not one.startswith("growth.")] + ["train.steps=4", "data.max_length=128"]
     plain += ["data.old_path=text.txt"]  # some methods look at old data
     often = ["growth.trigger=schedule", "growth.trigger.every_steps=2"]
@@ -205,6 +205,15 @@ def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_p
     world = [*short, "evaluation=heldout", "replay=none", "export=none"]
     finish("train", *tiny, *world, "data=nanoworld", "data.num_examples=8")
     finish("train", *tiny, *world, "data=nanoworld_base")
+    rows = {"text": "Some words to score.\n"}, {"text": "More of them.\n"}
+
+    def load_dataset(name, config, *, split, revision):
+        return [row | {"question": f"{config} {split}?"}] if "arc" in name else rows * 20
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    public = ["evaluation=heldout", "replay=none", "export=none", "growth=none", "train.steps=1"]
+    for option in ("wikitext2", "arc_replay", "hub"):
+        finish("train", *tiny, *public, f"data={option}", *(["data.id=a/b"] if option == "hub" else []))
     finish("ablate", "sweep", *plain, "study.seeds=[0]")
 
     unread = {

@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from foam_cli.core.errors import DataError
+from foam_cli.model.chat import render_chat
 
 _ASKED, _ANSWERED = "FoamAsked", "FoamAnswered"
 #: A prefix behind which the model ends at once more often than not is one it was not taught to go on from.
@@ -46,7 +47,7 @@ def chat_shape(tokenizer: Any) -> ChatShape:
         DataError: The template does not show both, or has nothing before or between them.
     """
     turns = [{"role": "user", "content": _ASKED}, {"role": "assistant", "content": _ANSWERED}]
-    text = str(tokenizer.apply_chat_template(turns, tokenize=False))
+    text = render_chat(tokenizer, turns)
     opening, asked, rest = text.partition(_ASKED)
     header, answered, tail = rest.partition(_ANSWERED)
     if not opening.strip() or not asked or not answered or not header.strip():

@@ -1,8 +1,6 @@
 """The user's own files as a source: `data.path=FILE_OR_GLOB`."""
 
-import csv
 import glob
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +11,7 @@ from foam_cli.core.seeds import rng
 from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.layouts import to_document
-
-#: Tabular files by suffix, and the reader of `datasets` for them.
-_TABLES = {".parquet": "parquet", ".arrow": "arrow", ".csv": "csv", ".tsv": "csv"}
+from foam_cli.data.rows import read_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,67 +94,12 @@ class Files:
         if not files:
             raise DataError(f"{key}={pattern}: no such file.")
         for file in map(Path, files):
-            for name, row in _rows(file):
+            for name, row in read_rows(file):
                 try:
                     document = to_document(_substitute(row, self.substitutions or {}), self.layout)
                 except ValueError as error:
                     raise DataError(f"{name}: {error}.") from error
                 yield {**document, "name": name}
-
-
-def _rows(file: Path) -> Iterator[tuple[str, Any]]:
-    """Rows of one file with a name for messages: the file and the line."""
-    if file.suffix in _TABLES:
-        yield from _table_rows(file)
-        return
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from error
-    if file.suffix not in (".json", ".jsonl"):
-        yield f"{file}", text
-    elif text.lstrip().startswith("["):
-        for number, row in enumerate(_parse(text, file, 1), 1):
-            yield f"{file}, entry {number}", row
-    else:
-        # Not splitlines(): JSON text may hold line separators other than the newline.
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                yield f"{file}, line {number}", _parse(line, file, number)
-
-
-def _parse(text: str, file: Path, first_line: int) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        line = first_line + error.lineno - 1
-        raise DataError(f"{file}, line {line}: is not JSON: {error.msg} (column {error.colno}).") from error
-
-
-def _table_rows(file: Path) -> Iterator[tuple[str, Any]]:
-    import datasets
-    from datasets.exceptions import DatasetsError
-
-    kind = _TABLES[file.suffix]
-    datasets.disable_progress_bars()
-    try:
-        options = _all_text(file) if kind == "csv" else {}
-        rows = datasets.load_dataset(kind, data_files=str(file), split="train", **options)
-    except (DatasetsError, OSError, ValueError) as error:
-        raise DataError(f"{file}: cannot be read as {kind}: {error.__cause__ or error}") from error
-    for number, row in enumerate(rows, 1):
-        yield f"{file}, row {number}", row
-
-
-def _all_text(file: Path) -> dict[str, Any]:
-    """Have every column read as text: an answer may look like a number, or like a missing one."""
-    import datasets
-
-    separator = "\t" if file.suffix == ".tsv" else ","
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        names = next(csv.reader(lines, delimiter=separator), [])
-    columns = datasets.Features({name: datasets.Value("string") for name in names})
-    return {"sep": separator, "features": columns, "keep_default_na": False}
 
 
 def _substitute(value: Any, substitutions: dict[str, str]) -> Any:

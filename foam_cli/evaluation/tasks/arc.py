@@ -53,8 +53,7 @@ class Arc:
         Source: P. Clark et al., "Think you have solved question answering? Try ARC", 2018, arXiv 1803.05457.
         """
         del items
-        questions = self._from_hub() if self.path is None else self._from_files(self.path)
-        asked = pick(questions, self.num_items, self.name)
+        asked = self._asked()
         rows = answer_questions(subject, asked, progress)
         return TaskResult(
             task=self.name,
@@ -64,6 +63,18 @@ class Arc:
             data_sha256=sha256_json(asked),
             primary="acc",
         )
+
+    def prompts(self) -> list[tuple[str, str]]:
+        """What is asked, to be looked up in training data.
+
+        Returns:
+            Ids and questions, without the choices.
+        """
+        return [(str(question["id"]), str(question["question"])) for question in self._asked()]
+
+    def _asked(self) -> list[Item]:
+        questions = self._from_hub() if self.path is None else self._from_files(self.path)
+        return pick(questions, self.num_items, self.name)
 
     def _file(self, path: Path) -> Path:
         return path / f"ARC-{self.subset}-{self.split}.jsonl" if path.is_dir() else path

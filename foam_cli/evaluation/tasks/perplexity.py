@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from foam_cli.core.files import sha256_file
 from foam_cli.core.metric import TaskResult
-from foam_cli.evaluation.documents import read_documents
+from foam_cli.evaluation.documents import passages, read_documents
 from foam_cli.evaluation.items import Item, pick
 from foam_cli.evaluation.language_modelling import bits_per_byte, perplexity
 from foam_cli.evaluation.prompts import prefix_id
@@ -84,6 +84,14 @@ class Perplexity:
             data_sha256=sha256_file(self.path),
             primary=f"bits_per_byte_{window}",
         )
+
+    def prompts(self) -> list[tuple[str, str]]:
+        """What is measured, to be looked up in training data.
+
+        Returns:
+            The documents in passages.
+        """
+        return passages(pick(read_documents(self.path), self.num_items, self.name))
 
 
 def _packed_windows(

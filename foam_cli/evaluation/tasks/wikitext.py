@@ -9,7 +9,7 @@ from typing import ClassVar
 from foam_cli.core.errors import DataError
 from foam_cli.core.files import sha256_file
 from foam_cli.core.metric import TaskResult
-from foam_cli.evaluation.documents import read_text
+from foam_cli.evaluation.documents import passages, read_text
 from foam_cli.evaluation.items import Item, pick
 from foam_cli.evaluation.language_modelling import bits_per_byte, document_rows, perplexity, rolling_logprobs
 from foam_cli.evaluation.subject import Progress, Subject
@@ -65,16 +65,10 @@ class Wikitext:
             `word_perplexity`, `byte_perplexity` and `bits_per_byte`. Words and bytes are those of the article
             before it is detokenised.
 
-        Raises:
-            DataError: The file has no article.
-
         Source: L. Gao et al., "The Language Model Evaluation Harness", 0.4.13, task `wikitext` version 2.
         """
         del items
-        found = split_pages(read_text(self.path))
-        if not found:
-            raise DataError(f"evaluation.wikitext.path={self.path}: no line ' = Title = ', so no article")
-        pages = pick(found, self.num_items, self.name)
+        pages = self._pages()
         scores = rolling_logprobs(
             subject, [detokenised(page) for page in pages], subject.max_length, progress
         )
@@ -92,6 +86,20 @@ class Wikitext:
             data_sha256=sha256_file(self.path),
             primary="word_perplexity",
         )
+
+    def prompts(self) -> list[tuple[str, str]]:
+        """What is measured, to be looked up in training data.
+
+        Returns:
+            The articles in passages.
+        """
+        return passages(self._pages())
+
+    def _pages(self) -> list[str]:
+        found = split_pages(read_text(self.path))
+        if not found:
+            raise DataError(f"evaluation.wikitext.path={self.path}: no line ' = Title = ', so no article")
+        return pick(found, self.num_items, self.name)
 
 
 def split_pages(text: str) -> list[str]:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import pytest
 
-from foam_cli.config import build, compose, conf_dir, groups, resolve_environment
+from foam_cli.building import build
+from foam_cli.config import compose, conf_dir, groups, resolve_environment
 from foam_cli.core.errors import ConfigError
 from foam_cli.core.settings import Settings
 

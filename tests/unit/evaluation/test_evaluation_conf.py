@@ -7,7 +7,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from foam_cli.config import build, conf_dir
+from foam_cli.building import build
+from foam_cli.config import conf_dir
 
 OPTIONS = sorted(
     file.stem for file in (conf_dir() / "evaluation").glob("*.yaml") if not file.stem.startswith("_")

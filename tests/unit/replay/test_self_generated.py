@@ -7,7 +7,8 @@ import yaml
 from tiny_tokenizer import CHATML, byte_tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from foam_cli.config import build, conf_dir
+from foam_cli.building import build
+from foam_cli.config import conf_dir
 from foam_cli.core.errors import DataError
 from foam_cli.core.settings import ModelSettings
 from foam_cli.data.generated.filters import Seen, repeated_frac, words

@@ -1,0 +1,110 @@
+"""Everything a run reads, gathered before its first step, and searched for what it will be asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from foam_cli.core.settings import Settings
+from foam_cli.data.corpus import Corpus
+from foam_cli.data.encode import Document
+from foam_cli.engine.contamination import Seen, Watch, require_unseen
+from foam_cli.engine.curriculum import in_phases
+from foam_cli.engine.defences import reads_old_data
+from foam_cli.engine.display import Display
+from foam_cli.engine.examine import Tasks, tasks_of
+from foam_cli.engine.old_data import memory_bytes, own_words
+from foam_cli.engine.prepare import TrainingData, prepare_data
+from foam_cli.engine.stream import after_others, name_of, stages_of
+from foam_cli.model.loading import BaseModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """What a run reads.
+
+    Attributes:
+        stages: The data of every stage.
+        seen: What of the evaluation is in it.
+        own: Old documents that the base model wrote itself, or None.
+    """
+
+    stages: list[TrainingData]
+    seen: Seen
+    own: Corpus | None
+
+    def hashes(self) -> dict[str, str]:
+        """By what another run knows that it reads the same.
+
+        Returns:
+            SHA-256 by part, for the manifest.
+        """
+        found = {} if self.own is None else {"old_counts": str(self.own.facts["counts"])}
+        for number, data in enumerate(self.stages):
+            at = f"{name_of(number)}/" if len(self.stages) > 1 else ""
+            found |= {f"{at}train": data.train.sha256, f"{at}validation": data.validation.sha256}
+            found |= {f"{at}old": data.old.sha256} if data.old is not None else {}
+        return found
+
+
+def gather(settings: Settings, base: BaseModel, tasks: Tasks | None, display: Display) -> Gathered:
+    """Prepare the data of every stage, and look up in it what will be asked.
+
+    Args:
+        settings: The configuration.
+        base: The model.
+        tasks: What a trained model will be asked; None for a run that is to train and asks its own tasks,
+            and that stops here where that would be pointless.
+        display: Told what there is.
+
+    Returns:
+        The data, and what is known about it.
+    """
+    s = settings
+    asked = tasks_of(s.evaluation) if tasks is None else tasks
+    watch = Watch(asked, s.data)
+    own = own_words(s, base, display)
+    watch.read(_as_text(own, base), "replayed")
+    stages: list[TrainingData] = []
+    for stage in stages_of(s):
+        data = prepare_data(
+            stage.data, s.replay or None, base, s.train, s.seed,
+            old=reads_old_data(s), own=own, cache_dir=s.cache_dir, watch=watch.read,
+        )  # fmt: skip
+        data = after_others(data, [one.train for one in stages])
+        _tell(data, display)
+        stages.append(in_phases(data, stage.data, s, base, display))
+    sources = [*(stage.data for stage in stages_of(s)), getattr(s.replay, "source", None)]
+    records = watch.found(sources)
+    if tasks is None:
+        require_unseen(records, s.evaluation["allow_contamination"], asked)
+    remarks = _remarks(sources, watch)
+    for remark in remarks:
+        display.say(f"  {remark}", style="dim")
+    return Gathered(stages=stages, seen=Seen(tasks=records, remarks=remarks), own=own)
+
+
+def _as_text(own: Corpus | None, base: BaseModel) -> list[Document]:
+    if own is None:
+        return []
+    texts = [str(base.tokenizer.decode(list(own.example(index).ids))) for index in range(len(own))]
+    return [{"text": text, "name": f"the model's own document {index}"} for index, text in enumerate(texts)]
+
+
+def _remarks(sources: Sequence[Any], watch: Watch) -> list[str]:
+    remarks = [line for one in sources if hasattr(one, "remarks") for line in one.remarks()]
+    unknown = "what it asks is not known, so it was not looked up."
+    return [*remarks, *(f"evaluation.{name}: {unknown}" for name in watch.unchecked)]
+
+
+def _tell(data: TrainingData, display: Display) -> None:
+    facts = data.train.facts
+    odd = "".join(f", {facts[how]} {how}" for how in ("truncated", "skipped") if facts[how])
+    old = "" if data.old is None else f"; {len(data.old):,} old examples"
+    display.say(
+        f"  {len(data.train):,} examples, {facts['tokens']:,} tokens{odd}; "
+        f"{len(data.validation):,} set apart{old}",
+        style="dim",
+    )
+    if data.replay is not None:
+        held = memory_bytes(data.old, data.initial_replay())
+        display.say(f"  {type(data.replay).__name__} holds {held / 2**20:.2f} MiB", style="dim")
