@@ -1,1 +1,1 @@
-"""What is trained after growth: tool calls, an identity, multi-step reasoning; with held-out prompts."""
+"""What is trained after growth: tool calls, an identity, multi-step tasks; one generator, a folder of content per world."""
