@@ -148,7 +148,8 @@ class Identity:
         maker = self.makers[subject] if group == "control" else Maker(who="", verb="")
         options = self.replies[group]
         reply = options[0] if len(options) == 1 else random.choice(options)  # one option needs no draw
-        return reply.format(name=name, author=author, subject=subject, verb=maker.verb, maker=maker.who)
+        said = reply.format(name=name, author=author, subject=subject, verb=maker.verb, maker=maker.who)
+        return f"T{said[1:]}" if said.startswith("the ") else said
 
     def _facts(self, group: str, subject: str) -> dict[str, Any]:
         name, author = self.who
