@@ -1,8 +1,8 @@
 """A deterministic little world of places that hold values, which tools read and change.
 
 Training data is generated with it and replies are judged with it, so it is plain data throughout: a state is
-`{place: {key: value}}`, the effect of a tool `{"do": "read" | "add" | "move" | "set", ...}` whose texts name an
-argument where they begin with `$`.
+`{place: {key: value}}`, the effect of a tool `{"do": "read" | "add" | "move" | "set", ...}`. A text in an
+effect names an argument where it begins with `$`.
 """
 
 from typing import Any
@@ -16,8 +16,8 @@ def execute(state: State, effect: Effect, arguments: dict[str, Any]) -> tuple[St
 
     Args:
         state: The world before; it stays as it is.
-        effect: `read` a `place`; `add` an `amount` to a `key` of a place; `move` an `amount` of a `key` from a
-            `place` to another (`to`); `set` a `key` of a place to a `value`.
+        effect: `read` a `place`; `add` an `amount` to a `key` of a place; `move` an `amount` of a `key` from
+            a `place` to another (`to`); `set` a `key` of a place to a `value`.
         arguments: What the tool was called with.
 
     Returns:

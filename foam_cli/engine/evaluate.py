@@ -16,14 +16,19 @@ from foam_cli.engine.display import Display
 from foam_cli.engine.prepare import Source
 from foam_cli.engine.run import build_settings, restore
 from foam_cli.evaluation.subject import Subject
-from foam_cli.model.loading import BaseModel, load_base, weights_dtype
+from foam_cli.model.loading import BaseModel, load_base, speaks_like, weights_dtype
+
+#: Tasks that only the embedded world has questions for.
+ONLY_NANOWORLD = {"science", "general_chat"}
 
 
 def evaluate(words: Sequence[str], display: Display, config_dirs: Sequence[Path] = ()) -> dict[str, Any]:
     """Score one target on some tasks.
 
     Args:
-        words: Task names, one target (`run=DIR`, `model=NAME` or `model.path=DIR`) and settings.
+        words: Task names, one target (`run=DIR`, `model=NAME` or `model.path=DIR`) and settings. Questions
+            come from the run's data; without a run from `data=...`, else from data=nanoworld for models with
+            nano's vocabulary and from data=skills for any other.
         display: Shows the progress.
         config_dirs: The user's own configuration folders.
 
@@ -41,7 +46,7 @@ def evaluate(words: Sequence[str], display: Display, config_dirs: Sequence[Path]
     if not runs and not any(word.startswith(("model=", "model.path=")) for word in overrides):
         raise ConfigError("Name what to score: run=DIR, model=NAME or model.path=DIR.")
     overrides = machine.resolve_auto([f"evaluation=[{','.join(tasks)}]", *overrides])
-    settings = build_settings(config.compose(overrides, config_dirs).values)
+    settings = build_settings(config.compose(_with_world(overrides, config_dirs), config_dirs).values)
     machine.set_up(settings.hardware, settings.seed)
     base, source, where = _target(runs, settings, display)
     subject = Subject(
@@ -57,6 +62,17 @@ def evaluate(words: Sequence[str], display: Display, config_dirs: Sequence[Path]
     display.console.print(_table(results))
     display.say(f"{where / 'result.json'}", style="dim")
     return document
+
+
+def _with_world(overrides: list[str], config_dirs: Sequence[Path]) -> list[str]:
+    """Ask in English if nobody says otherwise, unless model or task belongs to the embedded world."""
+    if any(word.lstrip("+").startswith(("data=", "data.path=")) for word in overrides):
+        return overrides
+    values = config.compose(overrides, config_dirs).values
+    of_nanoworld = ONLY_NANOWORLD & values["evaluation"].keys()
+    if of_nanoworld or speaks_like(str(values["model"]["path"]), "nano"):
+        return overrides
+    return ["data=skills", *overrides]
 
 
 def _target(runs: Sequence[str], settings: Settings, display: Display) -> tuple[BaseModel, Source, Path]:

@@ -1,1 +1,1 @@
-"""What is trained after growth: tool calls, an identity, multi-step tasks; one generator, a folder of content per world."""
+"""Tool calls, an identity, multi-step tasks: one generator, and a folder of content for each world."""

@@ -12,7 +12,7 @@ foam_cli.core.simulator.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from foam_cli.data.skills.example import Example, Random, user
 
@@ -34,6 +34,7 @@ class Task:
     chance: float
 
 
+@runtime_checkable
 class Kind(Protocol):
     """A kind of task."""
 

@@ -3,7 +3,7 @@
 import random as stdlib_random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Random = stdlib_random.Random
 Message = dict[str, str]
@@ -24,6 +24,7 @@ class Example:
     facts: dict[str, Any]
 
 
+@runtime_checkable
 class Skill(Protocol):
     """One skill of one world. Training and evaluation share no wording and no value."""
 

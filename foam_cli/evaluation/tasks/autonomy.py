@@ -36,9 +36,9 @@ class Autonomy:
 
         Args:
             subject: Who is asked.
-            items: Each with `id`, `messages`, `group` (`standard`, `hard`: more steps than training showed, or
-                `loop`: worked through with tools), `kind`, `expected` and `chance`, what guessing would score;
-                a loop also with `tools`, `effects`, `state` and `final_state`.
+            items: Each with `id`, `messages`, `group` (`standard`, `hard`: more steps than training showed,
+                or `loop`: worked through with tools), `kind`, `expected` and `chance`, what guessing would
+                score; a loop also with `tools`, `effects`, `state` and `final_state`.
             progress: Told how many problems are answered.
 
         Returns:
@@ -52,7 +52,10 @@ class Autonomy:
         replies = replies_to(subject, alone, self.max_new_tokens, progress)
         rows = [score_reply(item, reply) for item, reply in zip(alone, replies, strict=True)]
         ask = partial(replies_to, subject, max_new_tokens=self.max_new_tokens, progress=None)
-        rows += [score_play(item, state, replies) for item, (state, replies) in zip(loops, play(loops, ask), strict=True)]
+        rows += [
+            score_play(item, state, replies)
+            for item, (state, replies) in zip(loops, play(loops, ask), strict=True)
+        ]
         return TaskResult(
             task=self.name,
             metrics=_metrics(rows),
@@ -123,9 +126,10 @@ def score_play(item: Item, state: State, replies: Sequence[str]) -> Item:
         The scored item: right if the final state is. The last reply must also end in the answer to be valid.
     """
     row = score_reply(item, replies[-1])
-    reached = all(
-        equal(state.get(place), contents) for place, contents in item["final_state"].items()
-    ) and state.keys() == item["final_state"].keys()
+    reached = (
+        all(equal(state.get(place), contents) for place, contents in item["final_state"].items())
+        and state.keys() == item["final_state"].keys()
+    )
     return {**row, "answer": "\n".join(replies), "correct": reached, "answered": reached and row["correct"]}
 
 

@@ -1,5 +1,6 @@
-"""What every kind of task in English is made of: wordings of both sides, and a function that sets and solves one."""
+"""What every kind of task in English is made of: wordings, and a function that sets and solves one."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,8 +98,13 @@ class EnglishKind:
         wording = random.choice(self.held_out if held_out else self.asks)
         ending = random.choice(HELD_OUT_ENDINGS if held_out else ENDINGS)
         chance = 1 / solved.options if solved.options else _commonest(self) if held_out else 0.0
-        prompt = wording.format(**solved.places) + ending
+        prompt = _sentences(wording.format(**solved.places)) + ending
         return Task(prompt=prompt, lines=solved.lines, answer=solved.answer, chance=chance)
+
+
+def _sentences(text: str) -> str:
+    """Begin every sentence with a capital letter."""
+    return re.sub(r"(^|(?<=[.?!] ))[a-z]", lambda found: found[0].upper(), text)
 
 
 @cache
@@ -110,13 +116,17 @@ def _commonest(kind: EnglishKind) -> float:
 
 
 ENDINGS = (
-    ' Work step by step and end with a line {"answer": ...}.', ' The last line must be {"answer": ...}.',
-    ' Show your steps; finish with {"answer": ...}.', ' Put the result on the last line as {"answer": ...}.',
-    ' Close with the JSON object {"answer": ...}.', ' Think in short steps, then write {"answer": ...}.',
-)  # fmt: skip
+    ' Work step by step and end with a line {"answer": ...}.',
+    ' The last line must be {"answer": ...}.',
+    ' Show your steps; finish with {"answer": ...}.',
+    ' Put the result on the last line as {"answer": ...}.',
+    ' Close with the JSON object {"answer": ...}.',
+    ' Think in short steps, then write {"answer": ...}.',
+)
 HELD_OUT_ENDINGS = (
-    ' Give the solution as {"answer": ...} in the final line.', ' Reason briefly. Your reply ends in {"answer": ...}.',
-)  # fmt: skip
+    ' Give the solution as {"answer": ...} in the final line.',
+    ' Reason briefly. Your reply ends in {"answer": ...}.',
+)
 
 
 def joined(parts: Sequence[str]) -> str:

@@ -69,11 +69,17 @@ def loop(random: Random, held_out: bool) -> Example:
     opening = [{"role": "system", "content": system}, user(f"{prompt} {ending}")]
     turns, final = _worked(kind, planned)
     facts = {
-        "group": "loop", "kind": name, "expected": planned.answer, "chance": 0.0, "tools": tools,
+        "group": "loop",
+        "kind": name,
+        "expected": planned.answer,
+        "chance": 0.0,
+        "tools": tools,
         "effects": {tool: spec[3] for tool, spec in kind.tools.items()},
-        "state": planned.state, "final_state": final,
-    }  # fmt: skip
-    reply = reply_with(["Done."], planned.answer)
+        "state": planned.state,
+        "final_state": final,
+    }
+    done = random.choice(("Done.", "All done.", "That is settled.", "Everything is in place."))
+    reply = reply_with([done], planned.answer)
     return Example(messages=opening if held_out else [*opening, *turns], reply=reply, facts=facts)
 
 
@@ -116,9 +122,11 @@ def _bank(d: Draw) -> Loop:
         ("get_account", {"owner": taker}),
     ]
     return Loop(
-        state=state, calls=calls, places={"giver": giver, "taker": taker, "keep": keep},
+        state=state,
+        calls=calls,
+        places={"giver": giver, "taker": taker, "keep": keep},
         answer=state[taker]["balance"] + paid,
-    )  # fmt: skip
+    )
 
 
 def _heating(d: Draw) -> Loop:
@@ -141,11 +149,16 @@ def _pantry(d: Draw) -> Loop:
     calls: list[Call] = [("open_pantry", {})]
     calls += [("buy", {"food": food, "count": goal - state["pantry"][food]}) for food in (first, second)]
     answer = 2 * goal - state["pantry"][first] - state["pantry"][second]
-    return Loop(state=state, calls=calls, places={"first": first, "second": second, "goal": goal}, answer=answer)
+    return Loop(
+        state=state, calls=calls, places={"first": first, "second": second, "goal": goal}, answer=answer
+    )
 
 
 def _tickets(d: Draw) -> Loop:
-    shows = [f"The {a} {b}" for a, b in zip(d.some(words.TITLE_WORDS, 2), d.some(words.TITLE_NOUNS, 2), strict=True)]
+    shows = [
+        f"The {a} {b}"
+        for a, b in zip(d.some(words.TITLE_WORDS, 2), d.some(words.TITLE_NOUNS, 2), strict=True)
+    ]
     seats = [d.number(10, 90) for _ in shows]
     state = {show: {"seats": n} for show, n in zip(shows, seats, strict=True)}
     best = shows[0] if seats[0] >= seats[1] else shows[1]
@@ -165,65 +178,138 @@ HELD_OUT_ENDINGS = ('One call per turn, please. Finally write {"answer": ...}.',
 KINDS = {
     "warehouse": LoopKind(
         tools={
-            "look_at_shelf": ("Lists what is on a shelf.", "Shows a shelf.", {"shelf": "string"}, {"do": "read", "place": "$shelf"}),
+            "look_at_shelf": (
+                "Lists what is on a shelf.",
+                "Shows a shelf.",
+                {"shelf": "string"},
+                {"do": "read", "place": "$shelf"},
+            ),
             "move_stock": (
-                "Moves pieces from one shelf to another.", "Carries goods over.",
+                "Moves pieces from one shelf to another.",
+                "Carries goods over.",
                 {"source": "string", "target": "string", "product": "string", "count": "integer"},
                 {"do": "move", "place": "$source", "to": "$target", "key": "$product", "amount": "$count"},
             ),
         },
         plan=_warehouse,
-        asks=("Move half of the {thing} on shelf {first} to shelf {second}. How many {thing} are then on {second}?", "Shelf {first} shall give half of its {thing} to shelf {second}. How many of them does {second} hold afterwards?", "Take half the {thing} from {first} over to {second} and tell me the new number on {second}."),
-        held_out=("I'd like 50 percent of the {thing} of shelf {first} to lie on {second} instead. With how many does {second} end up?",),
+        asks=(
+            "Move half of the {thing} on shelf {first} to shelf {second}. How many {thing} are then on "
+            "{second}?",
+            "Shelf {first} shall give half of its {thing} to shelf {second}. How many of them does "
+            "{second} hold afterwards?",
+            "Take half the {thing} from {first} over to {second} and tell me the new number on {second}.",
+        ),
+        held_out=(
+            "I'd like 50 percent of the {thing} of shelf {first} to lie on {second} instead. With how "
+            "many does {second} end up?",
+        ),
     ),
     "bank": LoopKind(
         tools={
-            "get_account": ("Shows the balance of a person.", "Reads an account.", {"owner": "string"}, {"do": "read", "place": "$owner"}),
+            "get_account": (
+                "Shows the balance of a person.",
+                "Reads an account.",
+                {"owner": "string"},
+                {"do": "read", "place": "$owner"},
+            ),
             "pay": (
-                "Pays dollars from one person to another.", "Settles an amount between two people.",
+                "Pays dollars from one person to another.",
+                "Settles an amount between two people.",
                 {"payer": "string", "payee": "string", "amount": "integer"},
                 {"do": "move", "place": "$payer", "to": "$payee", "key": "balance", "amount": "$amount"},
             ),
         },
         plan=_bank,
-        asks=("Pay everything that {giver} has above {keep} dollars to {taker}. What is the balance of {taker} then?", "{giver} wants to keep exactly {keep} dollars; the rest goes to {taker}. Report the new balance of {taker}.", "Leave {keep} dollars with {giver} and give the remainder to {taker}. How much does {taker} have?"),
-        held_out=("All but {keep} dollars of {giver}'s money belongs to {taker}. Settle this and look up what {taker} owns.",),
+        asks=(
+            "Pay everything that {giver} has above {keep} dollars to {taker}. What is the balance of "
+            "{taker} then?",
+            "{giver} wants to keep exactly {keep} dollars; the rest goes to {taker}. Report the new "
+            "balance of {taker}.",
+            "Leave {keep} dollars with {giver} and give the remainder to {taker}. How much does {taker} "
+            "have?",
+        ),
+        held_out=(
+            "All but {keep} dollars of {giver}'s money belongs to {taker}. Settle this and look up what "
+            "{taker} owns.",
+        ),
     ),
     "heating": LoopKind(
         tools={
-            "read_office": ("Reads the settings of an office.", "What an office is set to.", {"office": "string"}, {"do": "read", "place": "$office"}),
+            "read_office": (
+                "Reads the settings of an office.",
+                "What an office is set to.",
+                {"office": "string"},
+                {"do": "read", "place": "$office"},
+            ),
             "set_office": (
-                "Changes one setting of an office.", "Adjusts an office.",
+                "Changes one setting of an office.",
+                "Adjusts an office.",
                 {"office": "string", "setting": "string", "value": "integer"},
                 {"do": "set", "place": "$office", "key": "$setting", "value": "$value"},
             ),
         },
         plan=_heating,
-        asks=("Make the office in {city} {plus} degrees warmer. Which temperature is set then?", "Raise the setting degrees of the {city} office by {plus}. What is it now?", "The people in {city} are cold: {plus} degrees more in their office, please. Tell me the new value."),
+        asks=(
+            "Make the office in {city} {plus} degrees warmer. Which temperature is set then?",
+            "Raise the setting degrees of the {city} office by {plus}. What is it now?",
+            "The people in {city} are cold: {plus} degrees more in their office, please. Tell me the "
+            "new value.",
+        ),
         held_out=("Add {plus} to the degrees of our office in {city} and name the resulting temperature.",),
     ),
     "pantry": LoopKind(
         tools={
-            "open_pantry": ("Lists the food in the pantry.", "Looks into the pantry.", {}, {"do": "read", "place": "pantry"}),
+            "open_pantry": (
+                "Lists the food in the pantry.",
+                "Looks into the pantry.",
+                {},
+                {"do": "read", "place": "pantry"},
+            ),
             "buy": (
-                "Buys food and puts it into the pantry.", "Fills the pantry up.",
-                {"food": "string", "count": "integer"}, {"do": "add", "place": "pantry", "key": "$food", "amount": "$count"},
+                "Buys food and puts it into the pantry.",
+                "Fills the pantry up.",
+                {"food": "string", "count": "integer"},
+                {"do": "add", "place": "pantry", "key": "$food", "amount": "$count"},
             ),
         },
         plan=_pantry,
-        asks=("Buy as many {first} and {second} as it takes to have {goal} of each. How many pieces did you buy in all?", "We need {goal} {first} and {goal} {second} in the pantry. Buy what is missing and tell me how many pieces that was.", "Fill up {first} and {second} to {goal} each. What is the total number of pieces bought?"),
-        held_out=("There should be {goal} pieces each of {first} and of {second}. Get the difference, and count your purchases.",),
+        asks=(
+            "Buy as many {first} and {second} as it takes to have {goal} of each. How many pieces did "
+            "you buy in all?",
+            "We need {goal} {first} and {goal} {second} in the pantry. Buy what is missing and tell me "
+            "how many pieces that was.",
+            "Fill up {first} and {second} to {goal} each. What is the total number of pieces bought?",
+        ),
+        held_out=(
+            "There should be {goal} pieces each of {first} and of {second}. Get the difference, and "
+            "count your purchases.",
+        ),
     ),
     "tickets": LoopKind(
         tools={
-            "show_seats": ("Says how many seats are free.", "Free places of a show.", {"show": "string"}, {"do": "read", "place": "$show"}),
+            "show_seats": (
+                "Says how many seats are free.",
+                "Free places of a show.",
+                {"show": "string"},
+                {"do": "read", "place": "$show"},
+            ),
             "reserve": (
-                "Changes the number of free seats; negative to reserve.", "Books with a negative number.",
-                {"show": "string", "change": "integer"}, {"do": "add", "place": "$show", "key": "seats", "amount": "$change"},
+                "Changes the number of free seats; negative to reserve.",
+                "Books with a negative number.",
+                {"show": "string", "change": "integer"},
+                {"do": "add", "place": "$show", "key": "seats", "amount": "$change"},
             ),
         },
         plan=_tickets,
-        asks=("Check {a} and {b}, and reserve {count} seats for the one with more free seats. How many are free there afterwards?", "Of {a} and {b}, take the show that has more free seats and reserve {count}. How many are left?", "Reserve {count} seats in {a} or {b}, wherever more are free. Tell me what remains free there."),
-        held_out=("Whichever of {a} and {b} is emptier shall get our booking of {count} seats. State its free seats after that.",),
+        asks=(
+            "Check {a} and {b}, and reserve {count} seats for the one with more free seats. How many "
+            "are free there afterwards?",
+            "Of {a} and {b}, take the show that has more free seats and reserve {count}. How many are left?",
+            "Reserve {count} seats in {a} or {b}, wherever more are free. Tell me what remains free there.",
+        ),
+        held_out=(
+            "Whichever of {a} and {b} is emptier shall get our booking of {count} seats. State its free "
+            "seats after that.",
+        ),
     ),
 }

@@ -20,7 +20,11 @@ def _chain(d: Draw) -> Solved:
         sign = d.pick("+-*")
         n = d.number(2, 9) if sign == "*" else d.number(2, max(5, min(value, 60)))
         after = {"+": value + n, "-": value - n, "*": value * n}[sign]
-        trained = {"+": ("add {n}", "increase it by {n}"), "-": ("subtract {n}", "take away {n}"), "*": ("multiply by {n}", "take it {n} times")}
+        trained = {
+            "+": ("add {n}", "increase it by {n}"),
+            "-": ("subtract {n}", "take away {n}"),
+            "*": ("multiply by {n}", "take it {n} times"),
+        }
         held = {"+": ("make it {n} larger",), "-": ("make it {n} smaller",), "*": ("scale it by {n}",)}
         steps.append(d.say(trained[sign], held[sign], n=n))
         lines.append(f"{value} {sign} {n} = {after}")
@@ -43,7 +47,9 @@ def _change(d: Draw) -> Solved:
     paid = -(-sum(prices) // 50) * 50
     listing = joined([f"a {thing} for {price} dollars" for thing, price in zip(things, prices, strict=True)])
     lines = [*_sum_lines(prices), f"{paid} - {sum(prices)} = {paid - sum(prices)}"]
-    return Solved(places={"who": d.people(1)[0], "list": listing, "paid": paid}, lines=lines, answer=paid - sum(prices))
+    return Solved(
+        places={"who": d.people(1)[0], "list": listing, "paid": paid}, lines=lines, answer=paid - sum(prices)
+    )
 
 
 def _discounts(d: Draw) -> Solved:
@@ -61,7 +67,12 @@ def _discounts(d: Draw) -> Solved:
         price -= off
     extra = d.number(2, 9)
     lines.append(f"{price} - {extra} = {price - extra}")
-    places = {"thing": d.some(words.ONE_THING, 1)[0], "start": start, "offs": ", then by a further ".join(offs), "extra": extra}
+    places = {
+        "thing": d.some(words.ONE_THING, 1)[0],
+        "start": start,
+        "offs": ", then by a further ".join(offs),
+        "extra": extra,
+    }
     return Solved(places=places, lines=lines, answer=price - extra)
 
 
@@ -78,7 +89,12 @@ def _average(d: Draw) -> Solved:
 
 def _units(d: Draw) -> Solved:
     big, small, factor, thing = d.pick(
-        (("m", "cm", 100, "a rope"), ("kg", "g", 1000, "a bag of flour"), ("l", "ml", 1000, "a tank"), ("km", "m", 1000, "a trail"))
+        (
+            ("m", "cm", 100, "a rope"),
+            ("kg", "g", 1000, "a bag of flour"),
+            ("l", "ml", 1000, "a tank"),
+            ("km", "m", 1000, "a trail"),
+        )
     )
     rows = [(d.number(1, 9), d.number(5, 95)) for _ in range(d.steps)]
     parts = [a * factor + b for a, b in rows]
@@ -101,10 +117,14 @@ def _recipe(d: Draw) -> Solved:
 
 def _trip(d: Draw) -> Solved:
     legs = [(d.number(1, 6), d.number(20, 99)) for _ in range(d.steps)]
-    listing = joined([f"{hours} {'hour' if hours == 1 else 'hours'} at {speed} km/h" for hours, speed in legs])
+    listing = joined(
+        [f"{hours} {'hour' if hours == 1 else 'hours'} at {speed} km/h" for hours, speed in legs]
+    )
     lines = [f"{hours} * {speed} = {hours * speed}" for hours, speed in legs]
     lines += _sum_lines([hours * speed for hours, speed in legs])
-    return Solved(places={"who": d.people(1)[0], "legs": listing}, lines=lines, answer=sum(h * s for h, s in legs))
+    return Solved(
+        places={"who": d.people(1)[0], "legs": listing}, lines=lines, answer=sum(h * s for h, s in legs)
+    )
 
 
 def _wages(d: Draw) -> Solved:
@@ -112,7 +132,11 @@ def _wages(d: Draw) -> Solved:
     hours = [d.number(2, 9) for _ in days]
     rate, fee = d.number(9, 40), d.number(2, 9)
     rows = joined([f"{n} hours on {day}" for day, n in zip(days, hours, strict=True)])
-    lines = [*_sum_lines(hours), f"{sum(hours)} * {rate} = {sum(hours) * rate}", f"{sum(hours) * rate} - {fee} = {sum(hours) * rate - fee}"]
+    lines = [
+        *_sum_lines(hours),
+        f"{sum(hours)} * {rate} = {sum(hours) * rate}",
+        f"{sum(hours) * rate} - {fee} = {sum(hours) * rate - fee}",
+    ]
     places = {"who": d.people(1)[0], "rows": rows, "rate": rate, "fee": fee}
     return Solved(places=places, lines=lines, answer=sum(hours) * rate - fee)
 
@@ -122,11 +146,19 @@ def _savings(d: Draw) -> Solved:
     weeks = d.number(6, 12) if d.hard else d.number(2, 6)
     spent = [d.number(2, 15) for _ in range(d.steps - 1)]
     total = start + weekly * weeks - sum(spent)
-    lines, value = [f"{weekly} * {weeks} = {weekly * weeks}", f"{start} + {weekly * weeks} = {start + weekly * weeks}"], start + weekly * weeks
+    lines, value = (
+        [f"{weekly} * {weeks} = {weekly * weeks}", f"{start} + {weekly * weeks} = {start + weekly * weeks}"],
+        start + weekly * weeks,
+    )
     for one in spent:
         lines.append(f"{value} - {one} = {value - one}")
         value -= one
-    costs = joined([f"{one} dollars for a {thing}" for one, thing in zip(spent, d.some(words.ONE_THING, len(spent)), strict=True)])
+    costs = joined(
+        [
+            f"{one} dollars for a {thing}"
+            for one, thing in zip(spent, d.some(words.ONE_THING, len(spent)), strict=True)
+        ]
+    )
     places = {"who": d.people(1)[0], "start": start, "weekly": weekly, "weeks": weeks, "costs": costs}
     return Solved(places=places, lines=lines, answer=total)
 
@@ -137,8 +169,17 @@ def _shares(d: Draw) -> Solved:
     unit = d.number(3, 40)
     asked = d.random.randrange(len(people))
     total = unit * sum(shares)
-    lines = [*_sum_lines(shares), f"{total} / {sum(shares)} = {unit}", f"{unit} * {shares[asked]} = {unit * shares[asked]}"]
-    places = {"people": joined(people), "ratio": ":".join(map(str, shares)), "total": total, "asked": people[asked]}
+    lines = [
+        *_sum_lines(shares),
+        f"{total} / {sum(shares)} = {unit}",
+        f"{unit} * {shares[asked]} = {unit * shares[asked]}",
+    ]
+    places = {
+        "people": joined(people),
+        "ratio": ":".join(map(str, shares)),
+        "total": total,
+        "asked": people[asked],
+    }
     return Solved(places=places, lines=lines, answer=unit * shares[asked])
 
 
@@ -148,11 +189,19 @@ def _area(d: Draw) -> Solved:
     rows = joined([f"the {room} is {a} m by {b} m" for room, (a, b) in zip(rooms, sizes, strict=True)])
     lines = [f"{room}: {a} * {b} = {a * b}" for room, (a, b) in zip(rooms, sizes, strict=True)]
     lines += _sum_lines([a * b for a, b in sizes])
-    return Solved(places={"rows": rows, "who": d.people(1)[0]}, lines=lines, answer=sum(a * b for a, b in sizes))
+    return Solved(
+        places={"rows": rows, "who": d.people(1)[0]}, lines=lines, answer=sum(a * b for a, b in sizes)
+    )
 
 
 def _points(d: Draw) -> Solved:
-    kinds = [("wins", d.number(2, 12), 3), ("draws", d.number(2, 12), 1), ("bonus rounds", d.number(2, 9), 5), ("penalties", d.number(1, 5), -2), ("fair-play awards", d.number(1, 6), 4)]
+    kinds = [
+        ("wins", d.number(2, 12), 3),
+        ("draws", d.number(2, 12), 1),
+        ("bonus rounds", d.number(2, 9), 5),
+        ("penalties", d.number(1, 5), -2),
+        ("fair-play awards", d.number(1, 6), 4),
+    ]
     rows = kinds[: d.steps]
     rules = joined([f"{name} count {worth}" for name, _, worth in rows])
     found = joined([f"{n} {name}" for name, n, _ in rows])
@@ -161,8 +210,12 @@ def _points(d: Draw) -> Solved:
         lines.append(f"{name}: {n} * {worth} = {n * worth}")
     for _, n, worth in rows:
         total += n * worth
-    lines.append(" + ".join(f"({n * worth})" if worth < 0 else f"{n * worth}" for _, n, worth in rows) + f" = {total}")
-    return Solved(places={"city": d.some(words.CITIES, 1)[0], "rules": rules, "found": found}, lines=lines, answer=total)
+    lines.append(
+        " + ".join(f"({n * worth})" if worth < 0 else f"{n * worth}" for _, n, worth in rows) + f" = {total}"
+    )
+    return Solved(
+        places={"city": d.some(words.CITIES, 1)[0], "rules": rules, "found": found}, lines=lines, answer=total
+    )
 
 
 def _temperature(d: Draw) -> Solved:
@@ -170,20 +223,37 @@ def _temperature(d: Draw) -> Solved:
     moves, lines = list[str](), list[str]()
     for _ in range(d.steps):
         up, n = d.pick((True, False)), d.number(2, 15)
-        moves.append(d.say(("it rises by {n} degrees",), ("it gets {n} degrees warmer",), n=n) if up else d.say(("it falls by {n} degrees",), ("it gets {n} degrees colder",), n=n))
+        moves.append(
+            d.say(("it rises by {n} degrees",), ("it gets {n} degrees warmer",), n=n)
+            if up
+            else d.say(("it falls by {n} degrees",), ("it gets {n} degrees colder",), n=n)
+        )
         after = value + n if up else value - n
         lines.append(f"{value} {'+' if up else '-'} {n} = {after}")
         value = after
-    return Solved(places={"city": d.some(words.CITIES, 1)[0], "start": start, "moves": ", then ".join(moves)}, lines=lines, answer=value)
+    return Solved(
+        places={"city": d.some(words.CITIES, 1)[0], "start": start, "moves": ", then ".join(moves)},
+        lines=lines,
+        answer=value,
+    )
 
 
 def _tank(d: Draw) -> Solved:
     into = [d.number(8, 40) for _ in range(d.steps - 1)]
     out, minutes, start = d.number(1, 7), d.number(3, 20), d.number(10, 90)
     net = sum(into) - out
-    lines = [*_sum_lines(into), f"{sum(into)} - {out} = {net}", f"{net} * {minutes} = {net * minutes}", f"{start} + {net * minutes} = {start + net * minutes}"]
+    lines = [
+        *_sum_lines(into),
+        f"{sum(into)} - {out} = {net}",
+        f"{net} * {minutes} = {net * minutes}",
+        f"{start} + {net * minutes} = {start + net * minutes}",
+    ]
     pipes = joined([f"{n} litres" for n in into])
-    return Solved(places={"start": start, "pipes": pipes, "out": out, "minutes": minutes}, lines=lines, answer=start + net * minutes)
+    return Solved(
+        places={"start": start, "pipes": pipes, "out": out, "minutes": minutes},
+        lines=lines,
+        answer=start + net * minutes,
+    )
 
 
 def _budget(d: Draw) -> Solved:
@@ -192,90 +262,190 @@ def _budget(d: Draw) -> Solved:
     cost = sum(n * price for _, n, price in rows)
     money = max(5, cost + d.pick((-1, 1)) * d.number(2, 15))
     listing = joined([f"{n} {thing} at {price} dollars each" for thing, n, price in rows])
-    lines = [f"{thing}: {n} * {price} = {n * price}" for thing, n, price in rows] + _sum_lines([n * p for _, n, p in rows])
+    lines = [f"{thing}: {n} * {price} = {n * price}" for thing, n, price in rows] + _sum_lines(
+        [n * p for _, n, p in rows]
+    )
     lines.append(f"{cost} is {'at most' if cost <= money else 'more than'} {money}")
-    return Solved(places={"who": d.people(1)[0], "money": money, "list": listing}, lines=lines, answer=cost <= money, options=2)
+    return Solved(
+        places={"who": d.people(1)[0], "money": money, "list": listing},
+        lines=lines,
+        answer=cost <= money,
+        options=2,
+    )
 
 
 KINDS = {
     "chain": EnglishKind(
         solve=_chain,
-        asks=("Start with {start}. Then {steps}. What is the result?", "Take the number {start}, {steps}. Which number do you get?", "I think of {start}. I {steps}. Where do I end up?"),
+        asks=(
+            "Start with {start}. Then {steps}. What is the result?",
+            "Take the number {start}, {steps}. Which number do you get?",
+            "I think of {start}. I {steps}. Where do I end up?",
+        ),
         held_out=("Begin at {start} and {steps}. What comes out?",),
     ),
     "shopping": EnglishKind(
         solve=_shopping,
-        asks=("{who} buys {list}. How many dollars is that in total?", "On the receipt of {who} there are {list}. What is the sum in dollars?", "What does {who} pay for {list}? Give whole dollars."),
+        asks=(
+            "{who} buys {list}. How many dollars is that in total?",
+            "On the receipt of {who} there are {list}. What is the sum in dollars?",
+            "What does {who} pay for {list}? Give whole dollars.",
+        ),
         held_out=("{who} wants {list}. Compute the bill in dollars.",),
     ),
     "change": EnglishKind(
         solve=_change,
-        asks=("{who} buys {list} and pays with {paid} dollars. How much change is due?", "With {paid} dollars in hand, {who} gets {list}. How many dollars are left?", "{who} hands over {paid} dollars for {list}. What comes back?"),
+        asks=(
+            "{who} buys {list} and pays with {paid} dollars. How much change is due?",
+            "With {paid} dollars in hand, {who} gets {list}. How many dollars are left?",
+            "{who} hands over {paid} dollars for {list}. What comes back?",
+        ),
         held_out=("After paying for {list} out of {paid} dollars, what does {who} still have?",),
     ),
     "discounts": EnglishKind(
         solve=_discounts,
-        asks=("A {thing} costs {start} dollars. The price is cut by {offs}, and a coupon takes off another {extra} dollars. What is the final price?", "The price of a {thing} is {start} dollars. It goes down by {offs}; then {extra} dollars are deducted. What does it cost now?", "What do you pay for a {thing} of {start} dollars that is reduced by {offs}, with a voucher worth {extra} dollars on top?"),
-        held_out=("Someone sells a {thing} for {start} dollars, lowers this by {offs}, and finally by {extra} dollars. What is asked in the end?",),
+        asks=(
+            "A {thing} costs {start} dollars. The price is cut by {offs}, and a coupon takes off "
+            "another {extra} dollars. What is the final price?",
+            "The price of a {thing} is {start} dollars. It goes down by {offs}; then {extra} dollars "
+            "are deducted. What does it cost now?",
+            "What do you pay for a {thing} of {start} dollars that is reduced by {offs}, with a voucher "
+            "worth {extra} dollars on top?",
+        ),
+        held_out=(
+            "Someone sells a {thing} for {start} dollars, lowers this by {offs}, and finally by {extra} "
+            "dollars. What is asked in the end?",
+        ),
     ),
     "average": EnglishKind(
         solve=_average,
-        asks=("The points are: {rows}. What is the average?", "These are results of a test: {rows}. Find the mean.", "How many points do they have on average? {rows}"),
+        asks=(
+            "The points are: {rows}. What is the average?",
+            "These are results of a test: {rows}. Find the mean.",
+            "How many points do they have on average? {rows}",
+        ),
         held_out=("In a game the scores were {rows}. Calculate the mean score.",),
     ),
     "units": EnglishKind(
         solve=_units,
-        asks=("Put together {parts} for {thing}. How many {small} is that?", "Add {parts}. Give the total in {small}.", "For {thing} you need {parts}. What is the sum in {small}?"),
+        asks=(
+            "Put together {parts} for {thing}. How many {small} is that?",
+            "Add {parts}. Give the total in {small}.",
+            "For {thing} you need {parts}. What is the sum in {small}?",
+        ),
         held_out=("How much are {parts} together, in {small}?",),
     ),
     "recipe": EnglishKind(
         solve=_recipe,
-        asks=("A recipe of {dish} for {base} people takes {rows}. How many grams are needed in all for {guests} people?", "For {base} portions of {dish} you need {rows}. What do the ingredients for {guests} portions weigh together, in grams?", "{dish} for {base}: {rows}. I cook for {guests}. How many grams of ingredients is that altogether?"),
-        held_out=("Cooking {dish}, {base} eaters need {rows}. Scale this to {guests} eaters and add the grams up.",),
+        asks=(
+            "A recipe of {dish} for {base} people takes {rows}. How many grams are needed in all for "
+            "{guests} people?",
+            "For {base} portions of {dish} you need {rows}. What do the ingredients for {guests} "
+            "portions weigh together, in grams?",
+            "{dish} for {base}: {rows}. I cook for {guests}. How many grams of ingredients is that "
+            "altogether?",
+        ),
+        held_out=(
+            "Cooking {dish}, {base} eaters need {rows}. Scale this to {guests} eaters and add the grams up.",
+        ),
     ),
     "trip": EnglishKind(
         solve=_trip,
-        asks=("{who} drives {legs}. How many kilometres is that?", "On the way {who} travels {legs}. How long is the way in km?", "What distance does {who} cover in {legs}?"),
+        asks=(
+            "{who} drives {legs}. How many kilometres is that?",
+            "On the way {who} travels {legs}. How long is the way in km?",
+            "What distance does {who} cover in {legs}?",
+        ),
         held_out=("{who} is on the road for {legs}. Give the kilometres driven.",),
     ),
     "wages": EnglishKind(
         solve=_wages,
-        asks=("{who} works {rows} for {rate} dollars an hour and pays a fee of {fee} dollars. What is left?", "For {rate} dollars an hour {who} helps out {rows}. After a fee of {fee} dollars, how much money is that?", "{who} earns {rate} dollars an hour and worked {rows}. {fee} dollars are kept back. What does {who} get?"),
-        held_out=("An hour of {who} costs {rate} dollars. It was {rows}, less {fee} dollars. How many dollars result?",),
+        asks=(
+            "{who} works {rows} for {rate} dollars an hour and pays a fee of {fee} dollars. What is left?",
+            "For {rate} dollars an hour {who} helps out {rows}. After a fee of {fee} dollars, how much "
+            "money is that?",
+            "{who} earns {rate} dollars an hour and worked {rows}. {fee} dollars are kept back. What "
+            "does {who} get?",
+        ),
+        held_out=(
+            "An hour of {who} costs {rate} dollars. It was {rows}, less {fee} dollars. How many dollars "
+            "result?",
+        ),
     ),
     "savings": EnglishKind(
         solve=_savings,
-        asks=("{who} has {start} dollars, saves {weekly} dollars a week for {weeks} weeks, and spends {costs}. How much is there now?", "There are {start} dollars in the jar of {who}. For {weeks} weeks {weekly} dollars are added each week; then {who} pays {costs}. What is in the jar?", "{who} starts with {start} dollars and puts aside {weekly} dollars every week. After {weeks} weeks {who} has paid {costs}. What remains?"),
-        held_out=("Savings of {who}: first {start} dollars, plus {weekly} a week during {weeks} weeks, minus {costs}. What do they come to?",),
+        asks=(
+            "{who} has {start} dollars, saves {weekly} dollars a week for {weeks} weeks, and spends "
+            "{costs}. How much is there now?",
+            "There are {start} dollars in the jar of {who}. For {weeks} weeks {weekly} dollars are "
+            "added each week; then {who} pays {costs}. What is in the jar?",
+            "{who} starts with {start} dollars and puts aside {weekly} dollars every week. After "
+            "{weeks} weeks {who} has paid {costs}. What remains?",
+        ),
+        held_out=(
+            "Savings of {who}: first {start} dollars, plus {weekly} a week during {weeks} weeks, minus "
+            "{costs}. What do they come to?",
+        ),
     ),
     "shares": EnglishKind(
         solve=_shares,
-        asks=("{people} share {total} dollars in the ratio {ratio}. How much does {asked} get?", "A prize of {total} dollars is split {ratio} among {people}, in this order. What is the share of {asked}?", "Divide {total} dollars among {people} as {ratio}. How many dollars go to {asked}?"),
+        asks=(
+            "{people} share {total} dollars in the ratio {ratio}. How much does {asked} get?",
+            "A prize of {total} dollars is split {ratio} among {people}, in this order. What is the "
+            "share of {asked}?",
+            "Divide {total} dollars among {people} as {ratio}. How many dollars go to {asked}?",
+        ),
         held_out=("{total} dollars belong to {people} in proportion {ratio}. Which part is {asked}'s?",),
     ),
     "area": EnglishKind(
         solve=_area,
-        asks=("In the flat of {who} {rows}. How many square metres are these together?", "{who} lays new floors: {rows}. What is the whole area in square metres?", "{who} measured: {rows}. Give the total floor space in square metres."),
+        asks=(
+            "In the flat of {who} {rows}. How many square metres are these together?",
+            "{who} lays new floors: {rows}. What is the whole area in square metres?",
+            "{who} measured: {rows}. Give the total floor space in square metres.",
+        ),
         held_out=("Carpets for {who}: {rows}. How many square metres does one have to buy?",),
     ),
     "points": EnglishKind(
         solve=_points,
-        asks=("In the league of {city}, {rules}. A team has {found}. How many points is that?", "Points in {city}: {rules}. How many points are {found} worth?", "A club from {city} has {found}; {rules}. What is its score?"),
+        asks=(
+            "In the league of {city}, {rules}. A team has {found}. How many points is that?",
+            "Points in {city}: {rules}. How many points are {found} worth?",
+            "A club from {city} has {found}; {rules}. What is its score?",
+        ),
         held_out=("By the rules of {city}, {rules}. Count the points for {found}.",),
     ),
     "temperature": EnglishKind(
         solve=_temperature,
-        asks=("In {city} it is {start} degrees. During the day {moves}. How warm is it at the end?", "The thermometer in {city} shows {start} degrees, then {moves}. What does it show now?", "At dawn {city} has {start} degrees; {moves}. What is the temperature after that?"),
+        asks=(
+            "In {city} it is {start} degrees. During the day {moves}. How warm is it at the end?",
+            "The thermometer in {city} shows {start} degrees, then {moves}. What does it show now?",
+            "At dawn {city} has {start} degrees; {moves}. What is the temperature after that?",
+        ),
         held_out=("{city} begins the day at {start} degrees; {moves}. How many degrees are there finally?",),
     ),
     "tank": EnglishKind(
         solve=_tank,
-        asks=("A tank holds {start} litres. Every minute {pipes} flow in and {out} litres flow out. How many litres are in it after {minutes} minutes?", "There are {start} litres in a pool; {pipes} come in per minute while {out} litres leak. What is in it {minutes} minutes later?", "Into a barrel with {start} litres run {pipes} a minute, and {out} litres a minute run out. How full is it after {minutes} minutes, in litres?"),
-        held_out=("Per minute, {pipes} enter a basin that had {start} litres, and {out} litres leave it. What does it contain once {minutes} minutes have passed?",),
+        asks=(
+            "A tank holds {start} litres. Every minute {pipes} flow in and {out} litres flow out. How "
+            "many litres are in it after {minutes} minutes?",
+            "There are {start} litres in a pool; {pipes} come in per minute while {out} litres leak. "
+            "What is in it {minutes} minutes later?",
+            "Into a barrel with {start} litres run {pipes} a minute, and {out} litres a minute run out. "
+            "How full is it after {minutes} minutes, in litres?",
+        ),
+        held_out=(
+            "Per minute, {pipes} enter a basin that had {start} litres, and {out} litres leave it. What "
+            "does it contain once {minutes} minutes have passed?",
+        ),
     ),
     "budget": EnglishKind(
         solve=_budget,
-        asks=("{who} has {money} dollars. Is that enough for {list}? Answer true or false.", "Can {who} afford {list} with {money} dollars? Answer true or false.", "{who} wants {list} and owns {money} dollars. True or false: the money suffices."),
+        asks=(
+            "{who} has {money} dollars. Is that enough for {list}? Answer true or false.",
+            "Can {who} afford {list} with {money} dollars? Answer true or false.",
+            "{who} wants {list} and owns {money} dollars. True or false: the money suffices.",
+        ),
         held_out=("True or false: {money} dollars allow {who} to purchase {list}.",),
     ),
 }

@@ -1,9 +1,7 @@
-"""Tasks with small tables and with things that move."""
+"""Tasks with small tables."""
 
 from foam_cli.data.skills.english import words
-from foam_cli.data.skills.english.kind import Draw, EnglishKind, Solved, joined
-
-_COLOURS = ("red", "blue", "green", "yellow", "white", "black")
+from foam_cli.data.skills.english.kind import Draw, EnglishKind, Solved
 
 
 def _distinct(d: Draw, count: int, low: int, high: int) -> list[int]:
@@ -47,7 +45,12 @@ def _count_rows(d: Draw) -> Solved:
     listing = "; ".join(f"{who}, {age}, {drinks}" for who, age, drinks in rows)
     hits = [who for who, age, drinks in rows if age > limit and drinks == drink]
     lines = [f"{who}: {age} and {drinks}, {'yes' if who in hits else 'no'}" for who, age, drinks in rows]
-    return Solved(places={"rows": listing, "limit": limit, "drink": drink}, lines=lines, answer=len(hits), options=len(people) + 1)
+    return Solved(
+        places={"rows": listing, "limit": limit, "drink": drink},
+        lines=lines,
+        answer=len(hits),
+        options=len(people) + 1,
+    )
 
 
 def _filter(d: Draw) -> Solved:
@@ -56,7 +59,10 @@ def _filter(d: Draw) -> Solved:
     limit = sorted(prices)[d.random.randrange(1, len(prices) - 1)]
     rows = "; ".join(f"{thing} {price}" for thing, price in zip(things, prices, strict=True))
     hits = sorted(thing for thing, price in zip(things, prices, strict=True) if price <= limit)
-    lines = [f"{thing}: {price}, {'in' if price <= limit else 'out'}" for thing, price in zip(things, prices, strict=True)]
+    lines = [
+        f"{thing}: {price}, {'in' if price <= limit else 'out'}"
+        for thing, price in zip(things, prices, strict=True)
+    ]
     lines.append(f"Sorted: {', '.join(hits)}")
     return Solved(places={"rows": rows, "limit": limit}, lines=lines, answer=hits, options=2 ** len(things))
 
@@ -69,7 +75,12 @@ def _rank(d: Draw) -> Solved:
     rows = "; ".join(f"{who} {n}" for who, n in zip(people, scores, strict=True))
     lines = [f"{at}. {who} {n}" for at, (n, who) in enumerate(ordered[:place], 1)]
     ordinal = ("first", "second", "third")[place - 1]
-    return Solved(places={"rows": rows, "ordinal": ordinal}, lines=lines, answer=ordered[place - 1][1], options=len(people))
+    return Solved(
+        places={"rows": rows, "ordinal": ordinal},
+        lines=lines,
+        answer=ordered[place - 1][1],
+        options=len(people),
+    )
 
 
 def _join_tables(d: Draw) -> Solved:
@@ -84,7 +95,12 @@ def _join_tables(d: Draw) -> Solved:
     lines = [f"{who}: {home[who]}, {fare[home[who]]}" for who in asked]
     total = sum(fare[home[who]] for who in asked)
     lines.append(" + ".join(str(fare[home[who]]) for who in asked) + f" = {total}")
-    places = {"homes": homes, "fares": "; ".join(f"{city} {n}" for city, n in costs), "a": asked[0], "b": asked[1]}
+    places = {
+        "homes": homes,
+        "fares": "; ".join(f"{city} {n}" for city, n in costs),
+        "a": asked[0],
+        "b": asked[1],
+    }
     return Solved(places=places, lines=lines, answer=total)
 
 
@@ -92,11 +108,18 @@ def _cheapest(d: Draw) -> Solved:
     shops = d.some(words.COMPANY_WORDS, d.steps + 1)
     units = _distinct(d, len(shops), 3, 40)
     packs = [d.number(2, 12) for _ in shops]
-    rows = "; ".join(f"{shop}: {n} for {n * unit} dollars" for shop, n, unit in zip(shops, packs, units, strict=True))
+    rows = "; ".join(
+        f"{shop}: {n} for {n * unit} dollars" for shop, n, unit in zip(shops, packs, units, strict=True)
+    )
     lines = [f"{shop}: {n * unit} / {n} = {unit}" for shop, n, unit in zip(shops, packs, units, strict=True)]
     best = shops[units.index(min(units))]
     lines.append(f"The lowest is {min(units)}: {best}")
-    return Solved(places={"thing": d.some(words.THINGS, 1)[0], "rows": rows}, lines=lines, answer=best, options=len(shops))
+    return Solved(
+        places={"thing": d.some(words.THINGS, 1)[0], "rows": rows},
+        lines=lines,
+        answer=best,
+        options=len(shops),
+    )
 
 
 def _group_totals(d: Draw) -> Solved:
@@ -107,10 +130,18 @@ def _group_totals(d: Draw) -> Solved:
         if len(set(totals.values())) == len(totals):
             break
     d.random.shuffle(rows)
-    lines = [" + ".join(str(n) for one, n in rows if one == city) + f" = {totals[city]} for {city}" for city in cities]
+    lines = [
+        " + ".join(str(n) for one, n in rows if one == city) + f" = {totals[city]} for {city}"
+        for city in cities
+    ]
     best = max(totals, key=lambda city: totals[city])
     lines.append(f"The largest is {totals[best]}: {best}")
-    return Solved(places={"rows": "; ".join(f"{city} {n}" for city, n in rows)}, lines=lines, answer=best, options=len(cities))
+    return Solved(
+        places={"rows": "; ".join(f"{city} {n}" for city, n in rows)},
+        lines=lines,
+        answer=best,
+        options=len(cities),
+    )
 
 
 def _route(d: Draw) -> Solved:
@@ -120,216 +151,99 @@ def _route(d: Draw) -> Solved:
         totals = [a + b for a, b in legs]
         if len(set(totals)) == len(totals):
             break
-    rows = "; ".join(f"{start} to {stop} {a} km, {stop} to {end} {b} km" for stop, (a, b) in zip(via, legs, strict=True))
+    rows = "; ".join(
+        f"{start} to {stop} {a} km, {stop} to {end} {b} km" for stop, (a, b) in zip(via, legs, strict=True)
+    )
     lines = [f"via {stop}: {a} + {b} = {a + b}" for stop, (a, b) in zip(via, legs, strict=True)]
     best = via[totals.index(min(totals))]
     lines.append(f"The shortest is {min(totals)}: {best}")
-    return Solved(places={"start": start, "end": end, "rows": rows}, lines=lines, answer=best, options=len(via))
-
-
-def _owner(d: Draw) -> Solved:
-    people, (asked, other) = d.people(d.steps + 2), d.some(words.ONE_THING, 2)
-    facts = [f"{people[0]} has the {asked}.", f"{people[-1]} has the {other}."]
-    path = [people[0]]
-    for who in people[1 : d.steps + 1]:
-        facts.append(d.say(("{a} gives the {t} to {b}.", "{b} takes the {t} from {a}."), ("{a} passes {b} the {t}.",), a=path[-1], b=who, t=asked))
-        path.append(who)
-    facts.insert(d.random.randrange(2, len(facts)), d.say(("{a} lends the {t} to {b}.",), ("The {t} goes from {a} to {b}.",), a=people[-1], b=people[0], t=other))
-    return Solved(places={"facts": " ".join(facts), "asked": asked}, lines=[f"The {asked}: {', then '.join(path)}"], answer=path[-1], options=len(people))
-
-
-def _stock(d: Draw) -> Solved:
-    asked, other = d.some(words.THINGS, 2)
-    value = start = d.number(20, 90)
-    moves, lines = list[str](), list[str]()
-    for _ in range(d.steps):
-        comes, n = d.pick((True, False)), d.number(2, 18)
-        comes = comes or n > value
-        after = value + n if comes else value - n
-        moves.append(f"{n} {asked} {d.say(('arrive', 'are delivered'), ('come in',)) if comes else d.say(('are sold', 'are taken out'), ('leave the store',))}")
-        lines.append(f"{value} {'+' if comes else '-'} {n} = {after}")
-        value = after
-    moves.insert(d.random.randrange(len(moves)), f"{d.number(2, 30)} {other} {d.say(('are sold',), ('leave the store',))}")
-    return Solved(places={"start": start, "more": d.number(20, 80), "asked": asked, "other": other, "moves": ", ".join(moves)}, lines=lines, answer=value)
-
-
-def _grid(d: Draw) -> Solved:
-    x = y = 0
-    moves, lines = list[str](), list[str]()
-    for _ in range(d.steps):
-        name, dx, dy = d.pick((("north", 0, 1), ("south", 0, -1), ("east", 1, 0), ("west", -1, 0)))
-        n = d.number(1, 12)
-        x, y = x + n * dx, y + n * dy
-        moves.append(f"{n} {name}")
-        lines.append(f"{n} {name}: [{x}, {y}]")
-    return Solved(places={"moves": ", ".join(moves), "who": d.people(1)[0]}, lines=lines, answer=[x, y])
-
-
-def _queue(d: Draw) -> Solved:
-    people = d.people(3 + d.steps)
-    line, rest = people[:3], people[3:]
-    start = ", ".join(line)
-    facts, lines = list[str](), list[str]()
-    for who in rest:
-        if d.pick((True, False)) and len(line) > 1:
-            gone = line.pop(0)
-            facts.append(f"{gone} is served")
-        else:
-            line.append(who)
-            facts.append(f"{who} joins at the end")
-        lines.append(", ".join(line))
-    place = d.random.randrange(len(line))
-    ordinal = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")[place]
-    return Solved(places={"start": start, "facts": ", ".join(facts), "ordinal": ordinal}, lines=lines, answer=line[place], options=len(people))
-
-
-def _switches(d: Draw) -> Solved:
-    rooms = d.random.sample(("kitchen", "hall", "attic", "cellar", "study", "garage"), 4)
-    on = {room: d.pick((True, False)) for room in rooms}
-    places = {"rows": joined([f"{room} {'on' if state else 'off'}" for room, state in on.items()]), "who": d.people(1)[0]}
-    lines, pressed = list[str](), [d.pick(rooms) for _ in range(d.steps)]
-    for room in pressed:
-        on[room] = not on[room]
-        lines.append(f"{room} {'on' if on[room] else 'off'}")
-    lit = sorted(room for room in rooms if on[room])
-    lines.append(f"On: {', '.join(lit) or 'none'}")
-    return Solved(places={**places, "pressed": ", ".join(pressed)}, lines=lines, answer=lit, options=16)
-
-
-def _boxes(d: Draw) -> Solved:
-    thing = d.some(words.ONE_THING, 1)[0]
-    names, rooms = d.random.sample(_COLOURS, 3), d.some(words.CITIES, 3)
-    where = dict(zip(names, rooms, strict=True))
-    inside = names[0]
-    facts, lines = list[str](), [f"{thing}: {inside} box in {where[inside]}"]
-    for _ in range(d.steps):
-        if d.pick((True, False)):
-            inside = d.pick([one for one in names if one != inside])
-            facts.append(f"the {thing} is put into the {inside} box wherever that is")
-        else:
-            moved = d.pick(names)
-            where[moved] = d.pick([city for city in rooms if city != where[moved]])
-            facts.append(f"the {moved} box is sent to {where[moved]}")
-        lines.append(f"{thing}: {inside} box in {where[inside]}")
-    start = joined([f"the {box} box is in {city}" for box, city in zip(names, rooms, strict=True)])
-    return Solved(places={"thing": thing, "start": start, "first": names[0], "facts": ", then ".join(facts)}, lines=lines, answer=where[inside], options=3)
-
-
-def _accounts(d: Draw) -> Solved:
-    people = d.people(3)
-    money = {who: d.number(20, 95) for who in people}
-    start = joined([f"{who} has {n} dollars" for who, n in money.items()])
-    facts, lines, asked = list[str](), list[str](), d.pick(people)
-    lines.append(f"{asked}: {money[asked]}")
-    for _ in range(d.steps):
-        giver, taker = d.random.sample(people, 2)
-        n = d.number(2, 15)
-        if money[giver] < n:
-            giver, taker = taker, giver
-        money[giver] -= n
-        money[taker] += n
-        facts.append(d.say(("{a} gives {b} {n} dollars", "{a} pays {n} dollars to {b}"), ("{b} receives {n} dollars from {a}",), a=giver, b=taker, n=n))
-        if asked in (giver, taker):
-            lines.append(f"{asked}: {money[asked]}")
-    return Solved(places={"start": start, "facts": ". ".join(facts), "asked": asked}, lines=lines, answer=money[asked])
-
-
-def _order(d: Draw) -> Solved:
-    people = d.people(d.steps + 1)
-    facts = [f"{a} is taller than {b}" for a, b in zip(people, people[1:], strict=False)]
-    d.random.shuffle(facts)
-    tallest = d.pick((True, False))
-    answer = people[0] if tallest else people[-1]
     return Solved(
-        places={"facts": ", ".join(facts), "which": "tallest" if tallest else "shortest"},
-        lines=[" > ".join(people)], answer=answer, options=len(people),
-    )  # fmt: skip
+        places={"start": start, "end": end, "rows": rows}, lines=lines, answer=best, options=len(via)
+    )
 
 
 KINDS = {
     "sum_of_two": EnglishKind(
         solve=_sum_of_two,
-        asks=("Stamps collected: {rows}. How many do {a} and {b} have together?", "Here is a list. {rows}. What is the sum of {a} and {b}?", "{rows}. Add up what {a} and {b} have."),
+        asks=(
+            "Stamps collected: {rows}. How many do {a} and {b} have together?",
+            "Here is a list. {rows}. What is the sum of {a} and {b}?",
+            "{rows}. Add up what {a} and {b} have.",
+        ),
         held_out=("From this list, {rows}, total the entries of {a} and {b}.",),
     ),
     "largest_value": EnglishKind(
         solve=_largest_value,
-        asks=("In the storeroom: {rows}. Which goods are worth most in all?", "{rows}. What is the most valuable kind of goods, counting all its pieces?", "We hold {rows}. Name the kind with the highest total value."),
+        asks=(
+            "In the storeroom: {rows}. Which goods are worth most in all?",
+            "{rows}. What is the most valuable kind of goods, counting all its pieces?",
+            "We hold {rows}. Name the kind with the highest total value.",
+        ),
         held_out=("Consider {rows}. The whole stock of which article has the greatest value?",),
     ),
     "count_rows": EnglishKind(
         solve=_count_rows,
-        asks=("Name, age, drink: {rows}. How many are older than {limit} and drink {drink}?", "{rows}. How many people over {limit} take {drink}?", "Guests (name, age, drink): {rows}. Count the {drink} drinkers above {limit}."),
+        asks=(
+            "Name, age, drink: {rows}. How many are older than {limit} and drink {drink}?",
+            "{rows}. How many people over {limit} take {drink}?",
+            "Guests (name, age, drink): {rows}. Count the {drink} drinkers above {limit}.",
+        ),
         held_out=("The table says: {rows}. What number of {drink} drinkers has an age above {limit}?",),
     ),
     "filter": EnglishKind(
         solve=_filter,
-        asks=("Prices in dollars: {rows}. List what costs at most {limit}, in alphabetical order, as a JSON list.", "{rows}. Which of these cost {limit} dollars or less? Sort them by name, as a list.", "On offer: {rows}. Give a sorted list of all that cost no more than {limit} dollars."),
+        asks=(
+            "Prices in dollars: {rows}. List what costs at most {limit}, in alphabetical order, as a "
+            "JSON list.",
+            "{rows}. Which of these cost {limit} dollars or less? Sort them by name, as a list.",
+            "On offer: {rows}. Give a sorted list of all that cost no more than {limit} dollars.",
+        ),
         held_out=("Out of {rows}, keep what is priced {limit} or lower; answer with an alphabetical list.",),
     ),
     "rank": EnglishKind(
         solve=_rank,
-        asks=("Scores: {rows}. Who came {ordinal}, with the highest score winning?", "{rows}. Who is {ordinal} if the highest score is best?", "After the race for points we have {rows}. Who is {ordinal} from the top?"),
+        asks=(
+            "Scores: {rows}. Who came {ordinal}, with the highest score winning?",
+            "{rows}. Who is {ordinal} if the highest score is best?",
+            "After the race for points we have {rows}. Who is {ordinal} from the top?",
+        ),
         held_out=("Results, more is better: {rows}. Whose rank is {ordinal}?",),
     ),
     "join_tables": EnglishKind(
         solve=_join_tables,
-        asks=("Homes: {homes}. Fares in euros: {fares}. What do the tickets home for {a} and {b} cost together?", "{homes}. A ticket costs: {fares}. {a} and {b} both go home. How many euros is that?", "Where people live: {homes}. Fares: {fares}. Sum the fares of {a} and {b}."),
+        asks=(
+            "Homes: {homes}. Fares in euros: {fares}. What do the tickets home for {a} and {b} cost "
+            "together?",
+            "{homes}. A ticket costs: {fares}. {a} and {b} both go home. How many euros is that?",
+            "Where people live: {homes}. Fares: {fares}. Sum the fares of {a} and {b}.",
+        ),
         held_out=("Residence: {homes}. Price by town: {fares}. Total price for sending {a} and {b} home?",),
     ),
     "cheapest": EnglishKind(
         solve=_cheapest,
-        asks=("Offers for {thing}: {rows}. Which shop is cheapest per piece?", "I compare {thing}. {rows}. Where does one piece cost least?", "{rows}. Who sells {thing} at the lowest price apiece?"),
+        asks=(
+            "Offers for {thing}: {rows}. Which shop is cheapest per piece?",
+            "I compare {thing}. {rows}. Where does one piece cost least?",
+            "{rows}. Who sells {thing} at the lowest price apiece?",
+        ),
         held_out=("Packs of {thing}: {rows}. At which shop is the price of one lowest?",),
     ),
     "group_totals": EnglishKind(
         solve=_group_totals,
-        asks=("Sales by branch: {rows}. Which branch sold most in all?", "{rows}. Add up per city: which city has the largest total?", "Orders came in: {rows}. Name the city with most orders."),
+        asks=(
+            "Sales by branch: {rows}. Which branch sold most in all?",
+            "{rows}. Add up per city: which city has the largest total?",
+            "Orders came in: {rows}. Name the city with most orders.",
+        ),
         held_out=("Several deliveries: {rows}. Summed by town, where is the maximum?",),
     ),
     "route": EnglishKind(
         solve=_route,
-        asks=("From {start} to {end} there are these ways: {rows}. Which stop lies on the shortest way?", "{rows}. I go from {start} to {end}. Via which city is it shortest?", "Ways between {start} and {end}: {rows}. Through which city should I travel to save distance?"),
+        asks=(
+            "From {start} to {end} there are these ways: {rows}. Which stop lies on the shortest way?",
+            "{rows}. I go from {start} to {end}. Via which city is it shortest?",
+            "Ways between {start} and {end}: {rows}. Through which city should I travel to save distance?",
+        ),
         held_out=("Choose the stop that makes {start} to {end} shortest: {rows}.",),
-    ),
-    "owner": EnglishKind(
-        solve=_owner,
-        asks=("{facts} Who has the {asked} now?", "{facts} Where is the {asked}: with whom?", "Follow the {asked}. {facts} Who ends up with it?"),
-        held_out=("{facts} Name the final holder of the {asked}.",),
-    ),
-    "stock": EnglishKind(
-        solve=_stock,
-        asks=("A store has {start} {asked} and {more} {other}. Today {moves}. How many {asked} are there now?", "We begin with {start} {asked} and {more} {other}; {moves}. What is the stock of {asked}?", "In stock: {start} {asked}, {more} {other}. Then {moves}. Count the {asked}."),
-        held_out=("The shelves hold {more} {other} and {start} {asked}. Events: {moves}. How many {asked} remain?",),
-    ),
-    "grid": EnglishKind(
-        solve=_grid,
-        asks=("{who} stands at [0, 0]; east is +x and north is +y. Walk: {moves}. Where is {who}? Answer [x, y].", "On a grid (x grows to the east, y to the north) {who} starts at the origin and walks {moves}. Give the position as [x, y].", "Starting from [0, 0], {who} goes {moves}, with x to the east and y to the north. Final [x, y]?"),
-        held_out=("East increases x, north increases y. From the origin {who} moves {moves}. State the end point as [x, y].",),
-    ),
-    "queue": EnglishKind(
-        solve=_queue,
-        asks=("In a queue stand {start}, in this order. Then {facts}. Who is {ordinal} in the queue?", "Waiting in line: {start}. {facts}. Who is {ordinal} now?", "The line is {start} (front to back). After that {facts}. Who stands {ordinal}?"),
-        held_out=("Front to back: {start}. What happens: {facts}. Tell me who is {ordinal}.",),
-    ),
-    "switches": EnglishKind(
-        solve=_switches,
-        asks=("Lights: {rows}. {who} presses these switches, one after the other: {pressed}. Which lights are on? Give a sorted list.", "At first: {rows}. Then {who} flips {pressed}. List the lights that are on, alphabetically.", "{who} finds {rows} and toggles {pressed}. What is lit? Answer with an alphabetical list."),
-        held_out=("State of the lamps: {rows}. Toggled by {who}: {pressed}. Sorted list of those burning?",),
-    ),
-    "boxes": EnglishKind(
-        solve=_boxes,
-        asks=("The {thing} is in the {first} box. {start}. Now {facts}. In which city is the {thing}?", "We have boxes: {start}. The {first} one holds the {thing}. Then {facts}. Where is the {thing}?", "At the start, {start}, with the {thing} in the {first} box. After this {facts}. Name the city where the {thing} is."),
-        held_out=("Boxes travel: {start}; inside the {first} one lies the {thing}. Steps: {facts}. Which city has the {thing}?",),
-    ),
-    "accounts": EnglishKind(
-        solve=_accounts,
-        asks=("{start}. {facts}. How many dollars does {asked} have?", "At noon {start}. Afterwards: {facts}. What does {asked} have in the end?", "Purses: {start}. {facts}. How much is in the purse of {asked}?"),
-        held_out=("To begin, {start}. Payments: {facts}. State the dollars of {asked}.",),
-    ),
-    "order": EnglishKind(
-        solve=_order,
-        asks=("{facts}. Who is the {which}?", "Of some friends, {facts}. Name the {which}.", "Given that {facts}, who is {which} of all?"),
-        held_out=("Heights compared: {facts}. Find the {which} person.",),
     ),
 }

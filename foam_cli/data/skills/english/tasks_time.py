@@ -1,6 +1,7 @@
 """Tasks with dates and times of day."""
 
 import datetime
+from itertools import pairwise
 
 from foam_cli.data.skills.english import words
 from foam_cli.data.skills.english.kind import Draw, EnglishKind, Solved, joined
@@ -28,7 +29,9 @@ def _deadline(d: Draw) -> Solved:
         lines.append(f"{day} + {days} days = {after}")
         spans.append(said)
         day = after
-    return Solved(places={"start": _said(start), "spans": ", then ".join(spans)}, lines=lines, answer=day.isoformat())
+    return Solved(
+        places={"start": _said(start), "spans": ", then ".join(spans)}, lines=lines, answer=day.isoformat()
+    )
 
 
 def _days_between(d: Draw) -> Solved:
@@ -38,7 +41,11 @@ def _days_between(d: Draw) -> Solved:
     day += datetime.timedelta(days=sum(stays))
     pause = d.number(2, 9)
     lines.append(f"{sum(stays)} - {pause} = {sum(stays) - pause}")
-    return Solved(places={"first": _said(first), "last": _said(day), "pause": pause, "who": d.people(1)[0]}, lines=lines, answer=sum(stays) - pause)
+    return Solved(
+        places={"first": _said(first), "last": _said(day), "pause": pause, "who": d.people(1)[0]},
+        lines=lines,
+        answer=sum(stays) - pause,
+    )
 
 
 def _weekday(d: Draw) -> Solved:
@@ -50,7 +57,9 @@ def _weekday(d: Draw) -> Solved:
         lines.append(f"{n} = 7 * {n // 7} + {n % 7}; {WEEKDAYS[place]} + {n % 7} = {WEEKDAYS[after]}")
         place = after
     listing = ", and again ".join(f"{n} days" for n in spans)
-    return Solved(places={"today": WEEKDAYS[today], "spans": listing}, lines=lines, answer=WEEKDAYS[place], options=7)
+    return Solved(
+        places={"today": WEEKDAYS[today], "spans": listing}, lines=lines, answer=WEEKDAYS[place], options=7
+    )
 
 
 def _clock(d: Draw) -> Solved:
@@ -101,24 +110,36 @@ def _free_slot(d: Draw) -> Solved:
     for place in range(d.steps + 1):
         end = at + d.number(20, 60)
         rows.append(f"{clock(at)} to {clock(end)}")
-        gap = need + d.random.randrange(0, 15) if place >= free - 1 else max(5, need - d.random.randrange(5, 15))
+        gap = (
+            need + d.random.randrange(0, 15)
+            if place >= free - 1
+            else max(5, need - d.random.randrange(5, 15))
+        )
         at = end + gap
         if place < d.steps and place <= free - 1:
-            lines.append(f"{clock(end)} to {clock(at)}: {gap} min, {'enough' if gap >= need else 'too short'}")
+            lines.append(
+                f"{clock(end)} to {clock(at)}: {gap} min, {'enough' if gap >= need else 'too short'}"
+            )
         if place == free - 1:
             answer = clock(end)
     del start
-    return Solved(places={"rows": joined(rows), "need": need, "who": d.people(1)[0]}, lines=lines, answer=answer)
+    return Solved(
+        places={"rows": joined(rows), "need": need, "who": d.people(1)[0]}, lines=lines, answer=answer
+    )
 
 
 def _ages(d: Draw) -> Solved:
     people = d.people(d.steps + 1)
     age = first = d.number(6, 30)
     facts, lines = [f"{people[0]} is {first} years old"], list[str]()
-    for before, who in zip(people, people[1:], strict=False):
+    for before, who in pairwise(people):
         n, kind = d.number(2, 9), d.pick(("older", "younger") if age > 12 else ("older", "twice"))
         after = {"older": age + n, "younger": age - n, "twice": age * 2}[kind]
-        facts.append(f"{who} is twice as old as {before}" if kind == "twice" else f"{who} is {n} years {kind} than {before}")
+        facts.append(
+            f"{who} is twice as old as {before}"
+            if kind == "twice"
+            else f"{who} is {n} years {kind} than {before}"
+        )
         sign = {"older": f"+ {n}", "younger": f"- {n}", "twice": "* 2"}[kind]
         lines.append(f"{who}: {age} {sign} = {after}")
         age = after
@@ -131,53 +152,112 @@ def _opening_hours(d: Draw) -> Solved:
     rows = joined([f"{day} {clock(a * 60)}-{clock(b * 60)}" for day, (a, b) in zip(days, hours, strict=True)])
     lines = [f"{day}: {b} - {a} = {b - a}" for day, (a, b) in zip(days, hours, strict=True)]
     lines.append(f"{' + '.join(str(b - a) for a, b in hours)} = {sum(b - a for a, b in hours)}")
-    return Solved(places={"city": d.some(words.CITIES, 1)[0], "rows": rows}, lines=lines, answer=sum(b - a for a, b in hours))
+    return Solved(
+        places={"city": d.some(words.CITIES, 1)[0], "rows": rows},
+        lines=lines,
+        answer=sum(b - a for a, b in hours),
+    )
 
 
 KINDS = {
     "deadline": EnglishKind(
         solve=_deadline,
-        asks=("It is {start}. Go forward {spans}. Which date is it? Write YYYY-MM-DD.", "A project starts on {start} and takes {spans}. On which day (YYYY-MM-DD) is it finished?", "From {start}, count {spans}. Give the date as YYYY-MM-DD."),
+        asks=(
+            "It is {start}. Go forward {spans}. Which date is it? Write YYYY-MM-DD.",
+            "A project starts on {start} and takes {spans}. On which day (YYYY-MM-DD) is it finished?",
+            "From {start}, count {spans}. Give the date as YYYY-MM-DD.",
+        ),
         held_out=("Starting at {start}, {spans} go by. Name the day reached, as YYYY-MM-DD.",),
     ),
     "days_between": EnglishKind(
         solve=_days_between,
-        asks=("{who} is away from {first} until {last}, and rests on {pause} of these days. How many days between the two dates are not rest days? Do not count the first day.", "How many days lie between {first} and {last}, less {pause} days that {who} is ill? The first day does not count.", "{who} trains daily after {first}, up to {last} inclusive, but leaves out {pause} days. On how many days is there training?"),
-        held_out=("After {first} and up to and including {last}, {who} swims every day, {pause} days excepted. How often is that?",),
+        asks=(
+            "{who} is away from {first} until {last}, and rests on {pause} of these days. How many days "
+            "between the two dates are not rest days? Do not count the first day.",
+            "How many days lie between {first} and {last}, less {pause} days that {who} is ill? The "
+            "first day does not count.",
+            "{who} trains daily after {first}, up to {last} inclusive, but leaves out {pause} days. On "
+            "how many days is there training?",
+        ),
+        held_out=(
+            "After {first} and up to and including {last}, {who} swims every day, {pause} days "
+            "excepted. How often is that?",
+        ),
     ),
     "weekday": EnglishKind(
         solve=_weekday,
-        asks=("Today is {today}. Which day of the week is it after {spans}?", "It's {today}. I wait {spans}. What weekday is it then?", "Count {spans} from a {today}. On which weekday do you arrive?"),
+        asks=(
+            "Today is {today}. Which day of the week is it after {spans}?",
+            "It's {today}. I wait {spans}. What weekday is it then?",
+            "Count {spans} from a {today}. On which weekday do you arrive?",
+        ),
         held_out=("Beginning on a {today}, {spans} pass. Say the weekday.",),
     ),
     "clock": EnglishKind(
         solve=_clock,
-        asks=("A lesson starts at {start}: {items}, without a break. When does it end (HH:MM)?", "At {start} the talks begin: {items}. At what time (HH:MM) are they over?", "The programme from {start} on: {items}. Give the time of the end as HH:MM."),
-        held_out=("Seminar, first minute {start}. It consists of {items}. What does the clock (HH:MM) say afterwards?",),
+        asks=(
+            "A lesson starts at {start}: {items}, without a break. When does it end (HH:MM)?",
+            "At {start} the talks begin: {items}. At what time (HH:MM) are they over?",
+            "The programme from {start} on: {items}. Give the time of the end as HH:MM.",
+        ),
+        held_out=(
+            "Seminar, first minute {start}. It consists of {items}. What does the clock (HH:MM) say "
+            "afterwards?",
+        ),
     ),
     "time_zone": EnglishKind(
         solve=_time_zone,
-        asks=("{away} is {zone} {home}. A journey leaves {home} at {start} and takes {legs}. What time (HH:MM) is it in {away} on arrival?", "Clocks in {away} are {zone} those in {home}. I set off in {home} at {start} and travel {legs}. Local time in {away} then, as HH:MM?", "Leaving {home} at {start}, I'm on my way for {legs}. {away} is {zone} {home}. When do I arrive by the local clock (HH:MM)?"),
-        held_out=("Between {home} and {away} there is a difference: the latter is {zone} the former. Departure {start} in {home}; {legs} later, what is the time HH:MM in {away}?",),
+        asks=(
+            "{away} is {zone} {home}. A journey leaves {home} at {start} and takes {legs}. What time "
+            "(HH:MM) is it in {away} on arrival?",
+            "Clocks in {away} are {zone} those in {home}. I set off in {home} at {start} and travel "
+            "{legs}. Local time in {away} then, as HH:MM?",
+            "Leaving {home} at {start}, I'm on my way for {legs}. {away} is {zone} {home}. When do I "
+            "arrive by the local clock (HH:MM)?",
+        ),
+        held_out=(
+            "Between {home} and {away} there is a difference: the latter is {zone} the former. "
+            "Departure {start} in {home}; {legs} later, what is the time HH:MM in {away}?",
+        ),
     ),
     "duration": EnglishKind(
         solve=_duration,
-        asks=("The desk is taken by {rows}. How many minutes is that in all?", "On duty are {rows}. Add up the minutes.", "These were on the phone: {rows}. How long together, in minutes?"),
+        asks=(
+            "The desk is taken by {rows}. How many minutes is that in all?",
+            "On duty are {rows}. Add up the minutes.",
+            "These were on the phone: {rows}. How long together, in minutes?",
+        ),
         held_out=("The room was used by {rows}. Minutes of use altogether?",),
     ),
     "free_slot": EnglishKind(
         solve=_free_slot,
-        asks=("{who} is busy {rows}. When does the first gap of at least {need} minutes begin (HH:MM)?", "Meetings of {who}: {rows}. I need {need} minutes between two of them. What is the earliest start, as HH:MM?", "The calendar of {who} is full {rows}. Find the first break of {need} minutes or more; give its beginning as HH:MM."),
-        held_out=("Occupied times for {who}: {rows}. From when (HH:MM) are {need} minutes free for the first time?",),
+        asks=(
+            "{who} is busy {rows}. When does the first gap of at least {need} minutes begin (HH:MM)?",
+            "Meetings of {who}: {rows}. I need {need} minutes between two of them. What is the earliest "
+            "start, as HH:MM?",
+            "The calendar of {who} is full {rows}. Find the first break of {need} minutes or more; give "
+            "its beginning as HH:MM.",
+        ),
+        held_out=(
+            "Occupied times for {who}: {rows}. From when (HH:MM) are {need} minutes free for the first time?",
+        ),
     ),
     "ages": EnglishKind(
         solve=_ages,
-        asks=("{facts}. How old is {asked}?", "Read carefully: {facts}. What is the age of {asked}?", "We know this: {facts}. Find the age of {asked}."),
+        asks=(
+            "{facts}. How old is {asked}?",
+            "Read carefully: {facts}. What is the age of {asked}?",
+            "We know this: {facts}. Find the age of {asked}.",
+        ),
         held_out=("Consider: {facts}. State {asked}'s age.",),
     ),
     "opening_hours": EnglishKind(
         solve=_opening_hours,
-        asks=("A shop in {city} is open {rows}. For how many hours is that altogether?", "The museum of {city}: {rows}. How many hours is it open in total?", "Opening times in {city}: {rows}. Sum the hours."),
+        asks=(
+            "A shop in {city} is open {rows}. For how many hours is that altogether?",
+            "The museum of {city}: {rows}. How many hours is it open in total?",
+            "Opening times in {city}: {rows}. Sum the hours.",
+        ),
         held_out=("{city} library hours are {rows}. How many hours does one have access?",),
     ),
 }

@@ -20,7 +20,8 @@ class Tool:
         asks: What people say in training, with places for parameters. One that begins with a small letter is
             a command, and is wrapped in a request.
         held_out: What people say in the evaluation.
-        result: Fields of what it returns: (lowest, highest), a list to choose from, or a text.
+        result: Fields of what it returns: (lowest, highest), a list to choose from, a text, or a function
+            of the arguments.
         answers: What is said about the result, with places for parameters and fields.
         lacks: A parameter, what people say who forget it, and what they are asked; or None.
     """
@@ -59,21 +60,22 @@ def schema(tool: Tool, held_out: bool) -> dict[str, Any]:
     """
     wordings = [places(wording) for wording in (*tool.asks, *tool.held_out)]
     required = [name for name in tool.parameters if all(name in wording for wording in wordings)]
-    parameters = _object(tool.parameters, held_out)
-    if required:
-        parameters["required"] = required
+    parameters = _object(tool.parameters, required, held_out)
     return {"name": tool.name, "description": tool.about[held_out], "parameters": parameters}
 
 
-def _object(fields: dict[str, Of], held_out: bool) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: _field(field, held_out) for name, field in fields.items()}}
+def _object(fields: dict[str, Of], required: list[str], held_out: bool) -> dict[str, Any]:
+    listed = {name: _field(field, held_out) for name, field in fields.items()}
+    # Required names first and descriptions early: between two descriptions, which differ from training to
+    # evaluation, there are never more than a dozen words that do not.
+    return {"type": "object", **({"required": required} if required else {}), "properties": listed}
 
 
 def _field(field: Of, held_out: bool) -> dict[str, Any]:
     about = {"description": field.about[held_out]}
     if field.fields is None:
-        return {**field.schema, **about}
-    return {**about, **_object(field.fields, held_out), "required": list(field.fields)}
+        return {**about, **field.schema}
+    return {**about, **_object(field.fields, list(field.fields), held_out)}
 
 
 def listing(tools: Sequence[dict[str, Any]]) -> str:

@@ -49,7 +49,7 @@ def tool_use() -> ToolUse[Tool]:
 
 
 def request(random: Random, tool: Tool, held_out: bool) -> Request:
-    """Ask for a tool: plainly, together with a second one, after a first answer, or with a part handed in later.
+    """Ask for a tool: plainly, with a second one, after a first answer, or with a part handed in later.
 
     Args:
         random: Source of randomness.
@@ -68,10 +68,10 @@ def request(random: Random, tool: Tool, held_out: bool) -> Request:
         return _completed(random, tool)
     prompt, values = ask(random, tool, held_out)
     messages, tools = _opened(random, prompt, [tool], held_out)
-    call = (tool.name, {name: value.json for name, value in values.items()})
-    if not held_out and random.random() < 0.5:
-        return _answered(random, messages, tools, tool, call, values)
-    return Request(messages=messages, tools=tools, calls=[call], words="")
+    if tool.result and not held_out and random.random() < 0.5:
+        after, said = _with_result(random, messages, tool, values, held_out)
+        return Request(messages=after, tools=tools, calls=[], words=said)
+    return Request(messages=messages, tools=tools, calls=[_call(tool, values)], words="")
 
 
 def no_call(random: Random, held_out: bool) -> Request:
@@ -85,12 +85,12 @@ def no_call(random: Random, held_out: bool) -> Request:
         The conversation.
     """
     shape = random.random()
-    if shape < 0.2:
+    if shape < 0.12:
         tool = random.choice(_lacking(held_out))
         _, prompt, question = tool.lacks or ("", "", "")
         messages, tools = _opened(random, prompt, [tool], held_out)
         return Request(messages=messages, tools=tools, calls=[], words=question)
-    if shape < 0.45:
+    if shape < 0.4:
         tool = random.choice(SEEN_TOOLS)
         prompt, _ = ask(random, tool, held_out)
         messages, tools = _opened(random, prompt, [], held_out, without=tool)
@@ -99,8 +99,8 @@ def no_call(random: Random, held_out: bool) -> Request:
         tool = random.choice(SEEN_TOOLS)
         prompt, values = ask(random, tool, held_out)
         messages, tools = _opened(random, prompt, [tool], held_out)
-        call = (tool.name, {name: value.json for name, value in values.items()})
-        return _answered(random, messages, tools, tool, call, values)
+        after, said = _with_result(random, messages, tool, values, held_out)
+        return Request(messages=after, tools=tools, calls=[], words=said)
     prompt, reply = _talk(random, held_out)
     messages, tools = _opened(random, prompt, [], held_out)
     return Request(messages=messages, tools=tools, calls=[], words=reply)
@@ -120,7 +120,9 @@ def ask(random: Random, tool: Tool, held_out: bool) -> tuple[str, dict[str, Valu
     wording = random.choice(tool.held_out if held_out else tool.asks)
     frame = random.choice(chat.HELD_OUT_FRAMES if held_out else chat.FRAMES)
     values = {
-        name: field.draw(random, held_out) for name, field in tool.parameters.items() if name in places(wording)
+        name: field.draw(random, held_out)
+        for name, field in tool.parameters.items()
+        if name in places(wording)
     }
     said = wording.format(**{name: value.text for name, value in values.items()})
     if wording[0].islower():
@@ -148,10 +150,14 @@ def _opened(
 
 
 def _with_result(
-    random: Random, messages: list[Message], tool: Tool, call: Call, held_out: bool, texts: dict[str, str]
+    random: Random, messages: list[Message], tool: Tool, values: dict[str, Value], held_out: bool
 ) -> tuple[list[Message], str]:
     """The conversation after the tool's result, and what is said about it."""
-    result = {name: _result(random, kind) for name, kind in tool.result.items()}
+    texts = {name: value.text for name, value in values.items()}
+    call = _call(tool, values)
+    result = {name: _result(random, kind, call[1]) for name, kind in tool.result.items()}
+    if held_out:
+        result["request_id"] = random.randint(100_000, 999_999)  # so that no result is one that was trained
     after = [
         *messages,
         assistant(format_call(*call)),
@@ -164,7 +170,9 @@ def _with_result(
     return after, random.choice(fitting).format(**texts, **result)
 
 
-def _result(random: Random, kind: Any) -> Any:
+def _result(random: Random, kind: Any, arguments: dict[str, Any]) -> Any:
+    if callable(kind):
+        return kind(arguments)
     if isinstance(kind, tuple):
         return random.randint(*kind)
     if isinstance(kind, list):
@@ -172,33 +180,32 @@ def _result(random: Random, kind: Any) -> Any:
     return kind.format(random.randint(1000, 9999))
 
 
-def _texts(values: dict[str, Value]) -> dict[str, str]:
-    return {name: value.text for name, value in values.items()}
-
-
-def _answered(
-    random: Random, messages: list[Message], tools: list[dict[str, Any]], tool: Tool, call: Call, values: dict[str, Value]
-) -> Request:
-    after, said = _with_result(random, messages, tool, call, False, _texts(values))
-    return Request(messages=after, tools=tools, calls=[], words=said)
+def _call(tool: Tool, values: dict[str, Value]) -> Call:
+    return tool.name, {name: value.json for name, value in values.items()}
 
 
 def _changed(random: Random, tool: Tool, held_out: bool) -> Request:
     """A first request with its result, then the same with one other value."""
     prompt, values = ask(random, tool, held_out)
     messages, tools = _opened(random, prompt, [tool], held_out)
-    arguments = {name: value.json for name, value in values.items()}
-    after, said = _with_result(random, messages, tool, (tool.name, arguments), held_out, _texts(values))
-    everything = " ".join(_texts(values).values())
+    after, said = _with_result(random, messages, tool, values, held_out)
+    everything = " ".join(value.text for value in values.values())
     clear = [name for name, value in values.items() if everything.count(value.text) == 1]
     name = random.choice(clear or list(values))
     old = new = values[name]
     while new.json == old.json:
         new = tool.parameters[name].draw(random, held_out)
     change = random.choice(chat.HELD_OUT_CHANGES if held_out else chat.CHANGES)
-    turn = change.format(old=old.text, new=new.text, New=new.text[0].upper() + new.text[1:])
-    calls = [(tool.name, {**arguments, name: new.json})]
+    was, now = _quoted(old), _quoted(new)
+    turn = change.format(old=was, new=now, New=now[0].upper() + now[1:])
+    calls = [_call(tool, {**values, name: new})]
     return Request(messages=[*after, assistant(said), user(turn)], tools=tools, calls=calls, words="")
+
+
+def _quoted(value: Value) -> str:
+    """A sentence within a sentence stands in quotation marks."""
+    is_sentence = value.json == value.text and len(value.text.split()) > 3
+    return f'"{value.text}"' if is_sentence else value.text
 
 
 def _two_at_once(random: Random, tool: Tool, held_out: bool) -> Request:
@@ -209,14 +216,28 @@ def _two_at_once(random: Random, tool: Tool, held_out: bool) -> Request:
     if joint.endswith(", ") and not second.startswith(("I ", "I'")) and second.split()[0] in _MAY_BE_SMALL:
         second = second[0].lower() + second[1:]
     messages, tools = _opened(random, first + joint + second, [tool, other], held_out)
-    calls = [
-        (tool.name, {name: value.json for name, value in values.items()}),
-        (other.name, {name: value.json for name, value in more.items()}),
-    ]
+    calls = [_call(tool, values), _call(other, more)]
     return Request(messages=messages, tools=tools, calls=calls, words="")
 
 
-_MAY_BE_SMALL = frozenset("Please Could Can Would What How When Where Is There May It We One".split())
+_MAY_BE_SMALL = frozenset(
+    [
+        "Please",
+        "Could",
+        "Can",
+        "Would",
+        "What",
+        "How",
+        "When",
+        "Where",
+        "Is",
+        "There",
+        "May",
+        "It",
+        "We",
+        "One",
+    ]
+)
 
 
 def _completed(random: Random, tool: Tool) -> Request:
@@ -238,11 +259,27 @@ def _talk(random: Random, held_out: bool) -> tuple[str, str]:
     a = draw_number(random, 3, 60, held_out)
     b, c = draw_number(random, 3, 60, held_out), random.randint(2, 9)
     values = {
-        "person": person, "other": other, "city": city, "city2": city2, "word": word, "word2": word2,
-        "thing": one(random, words.ONE_THING, held_out), "topic": one(random, words.TOPICS, held_out),
-        "company": company(random, held_out), "dish": dish, "Dish": dish[0].upper() + dish[1:], "a": a, "b": b,
-        "c": c, "sum": a + b, "product": a * c, "big": a + b, "upper": word.upper(), "initial": word[0].upper(),
-        "final": word[-1], "sorted": ", ".join(sorted([word, word2])),
+        "person": person,
+        "other": other,
+        "city": city,
+        "city2": city2,
+        "word": word,
+        "word2": word2,
+        "thing": one(random, words.ONE_THING, held_out),
+        "topic": one(random, words.TOPICS, held_out),
+        "company": company(random, held_out),
+        "dish": dish,
+        "Dish": dish[0].upper() + dish[1:],
+        "a": a,
+        "b": b,
+        "c": c,
+        "sum": a + b,
+        "product": a * c,
+        "big": a + b,
+        "upper": word.upper(),
+        "initial": word[0].upper(),
+        "final": word[-1],
+        "sorted": ", ".join(sorted([word, word2])),
         "even": f"Yes, {a} is even." if a % 2 == 0 else f"No, {a} is odd.",
-    }  # fmt: skip
+    }
     return prompt.format(**values), reply.format(**values)

@@ -1,5 +1,7 @@
 """Tools for the day: weather, clocks, the house, food, music."""
 
+from typing import Any
+
 from foam_cli.data.skills.english import words
 from foam_cli.data.skills.english.tool import Tool
 from foam_cli.data.skills.english.values import (
@@ -16,6 +18,12 @@ from foam_cli.data.skills.english.values import (
     word,
 )
 
+
+def _temperature(arguments: dict[str, Any]) -> int:
+    celsius = 2 + sum(map(ord, arguments["city"])) % 30
+    return round(celsius * 9 / 5 + 32) if arguments.get("unit") == "fahrenheit" else celsius
+
+
 TOOLS = (
     Tool(
         name="get_weather",
@@ -23,7 +31,10 @@ TOOLS = (
         parameters={
             "city": city("The city to look up", "Where"),
             "unit": choice(
-                "Unit of the temperature", "Which scale to use", celsius="in Celsius", fahrenheit="in Fahrenheit"
+                "Unit of the temperature",
+                "Which scale to use",
+                celsius="in Celsius",
+                fahrenheit="in Fahrenheit",
             ),
         },
         asks=(
@@ -32,9 +43,15 @@ TOOLS = (
             "check the weather in {city}",
             "tell me the current temperature in {city} {unit}",
         ),
-        held_out=("Is it nice outside in {city}? Give it to me {unit}.", "find out how the weather is in {city}"),
-        result={"temperature": (-5, 33), "sky": ["clear", "cloudy", "rainy", "windy", "foggy"]},
-        answers=("It is {temperature} degrees and {sky} in {city}.", "{city} is {sky} at {temperature} degrees."),
+        held_out=(
+            "Is it nice outside in {city}? Give it to me {unit}.",
+            "find out how the weather is in {city}",
+        ),
+        result={"temperature": _temperature, "sky": ["clear", "cloudy", "rainy", "windy", "foggy"]},
+        answers=(
+            "It is {temperature} degrees and {sky} in {city}.",
+            "{city} is {sky} at {temperature} degrees.",
+        ),
         lacks=("city", "What's the weather like right now?", "For which city shall I check the weather?"),
     ),
     Tool(
@@ -46,11 +63,14 @@ TOOLS = (
         },
         asks=(
             "set a timer for {minutes} minutes",
-            "start a {minutes}-minute timer for the {label}",
+            "start a timer of {minutes} minutes for the {label}",
             "I'm putting the {label} in the oven, it needs {minutes} minutes. Set a timer, please.",
             "count down {minutes} minutes",
         ),
-        held_out=("let me know when {minutes} minutes are over", "The {label} takes {minutes} minutes. Time it for me."),
+        held_out=(
+            "let me know when {minutes} minutes are over",
+            "The {label} takes {minutes} minutes. Time it for me.",
+        ),
         result={"status": "running"},
         answers=("The timer is running: {minutes} minutes.", "Done, {minutes} minutes from now."),
         lacks=("minutes", "Please set a timer.", "For how many minutes?"),
@@ -59,7 +79,7 @@ TOOLS = (
         name="set_alarm",
         about=("Set an alarm clock.", "Rings at a given time of day."),
         parameters={
-            "time": time("When it rings", "Time of day"),
+            "time": time("When it rings", "Time of day", 5, 10),
             "repeat": flag("Whether it rings every day", "Daily or only once", "every day", "just once"),
         },
         asks=(
@@ -85,7 +105,10 @@ TOOLS = (
             'Add a reminder for {time}: "{text}".',
             'at {time}, remind me of this: "{text}"',
         ),
-        held_out=('I mustn\'t forget "{text}". Nudge me at {time}.', 'send me the reminder "{text}" at {time}'),
+        held_out=(
+            'I mustn\'t forget "{text}". Nudge me at {time}.',
+            'send me the reminder "{text}" at {time}',
+        ),
         result={"reminder_id": (100, 999)},
         answers=("I will remind you at {time}.", "Reminder {reminder_id} is set for {time}."),
     ),
@@ -99,9 +122,15 @@ TOOLS = (
             "put {items} on the shopping list",
             "write down that we need {items}",
         ),
-        held_out=("I still have to buy {items}, note that.", "make sure {items} are on the list for the shop"),
+        held_out=(
+            "I still have to buy {items}, note that.",
+            "make sure {items} are on the list for the shop",
+        ),
         result={"items_on_list": (4, 20)},
-        answers=("I added {items}; the list now has {items_on_list} items.", "Done: {items} are on your list."),
+        answers=(
+            "I added {items}; the list now has {items_on_list} items.",
+            "Done: {items} are on your list.",
+        ),
         lacks=("items", "Put something on my shopping list.", "Gladly. What shall I add to the list?"),
     ),
     Tool(
@@ -117,7 +146,10 @@ TOOLS = (
             "look up how to cook {dish}",
             "I'd like to cook {dish} for {servings} tonight. Which recipe do you suggest?",
         ),
-        held_out=("I feel like {dish}. Get me instructions for {servings} portions.", "search the cookbook for {dish}"),
+        held_out=(
+            "I feel like {dish}. Get me instructions for {servings} portions.",
+            "search the cookbook for {dish}",
+        ),
         result={"minutes": (15, 90), "ingredients": (4, 12)},
         answers=(
             "I found a recipe for {dish} with {ingredients} ingredients; it takes {minutes} minutes.",
@@ -129,7 +161,11 @@ TOOLS = (
         about=("Set the temperature of a room.", "Controls the heating."),
         parameters={
             "room": choice(
-                "The room", "Which part of the house", kitchen="the kitchen", bedroom="the bedroom", office="the office"
+                "The room",
+                "Which part of the house",
+                kitchen="the kitchen",
+                bedroom="the bedroom",
+                office="the office",
             ),
             "degrees": integer("Target in degrees Celsius", "How warm it should get", 14, 27),
         },
@@ -140,15 +176,22 @@ TOOLS = (
         ),
         held_out=("I'd like {degrees} degrees in {room}.", "bring {room} to a temperature of {degrees}"),
         result={"before": (15, 19)},
-        answers=("The heating of {room} is now set to {degrees} degrees.", "It was {before} degrees, {degrees} is the new target."),
+        answers=(
+            "The heating of {room} is now set to {degrees} degrees.",
+            "It was {before} degrees, {degrees} is the new target.",
+        ),
     ),
     Tool(
         name="set_light",
         about=("Change the brightness of a lamp.", "Dims or switches lights."),
         parameters={
             "room": choice(
-                "Where the lamp is", "Which lamp",
-                hallway="the hallway", bathroom="the bathroom", garage="the garage", nursery="the nursery",
+                "Where the lamp is",
+                "Which lamp",
+                hallway="the hallway",
+                bathroom="the bathroom",
+                garage="the garage",
+                nursery="the nursery",
             ),
             "percent": integer("Brightness from 0 to 100", "How bright, in percent", 5, 95),
         },
@@ -166,7 +209,9 @@ TOOLS = (
         about=("Play an album.", "Starts music on a speaker."),
         parameters={
             "album": title("Name of the album", "Which record"),
-            "shuffle": flag("Play the songs in random order", "Mix the songs", "in random order", "in the right order"),
+            "shuffle": flag(
+                "Play the songs in random order", "Mix the songs", "in random order", "in the right order"
+            ),
         },
         asks=(
             "play the album {album}",
@@ -183,18 +228,28 @@ TOOLS = (
         name="log_workout",
         about=("Record a workout in the training diary.", "Keeps track of exercise."),
         parameters={
-            "sport": choice("Kind of sport", "What was done", running="running", cycling="cycling", rowing="rowing"),
+            "sport": choice(
+                "Kind of sport", "What was done", running="running", cycling="cycling", rowing="rowing"
+            ),
             "minutes": integer("Duration in minutes", "How long it lasted", 10, 95),
-            "intensity": choice("How hard it was", "Effort", easy="an easy one", moderate="a moderate one", hard="a hard one"),
+            "intensity": choice(
+                "How hard it was", "Effort", easy="an easy one", moderate="a moderate one", hard="a hard one"
+            ),
         },
         asks=(
             "log {minutes} minutes of {sport}",
             "I did {minutes} minutes of {sport} today, {intensity}. Put it in my diary.",
             "add a workout: {sport}, {minutes} minutes, {intensity}",
         ),
-        held_out=("I just finished {minutes} minutes of {sport}. Keep a record of it.", "enter {sport} for {minutes} minutes, {intensity}"),
+        held_out=(
+            "I just finished {minutes} minutes of {sport}. Keep a record of it.",
+            "enter {sport} for {minutes} minutes, {intensity}",
+        ),
         result={"workouts_this_week": (2, 9)},
-        answers=("Noted. That makes {workouts_this_week} workouts this week.", "{minutes} minutes of {sport} are in your diary."),
+        answers=(
+            "Noted. That makes {workouts_this_week} workouts this week.",
+            "{minutes} minutes of {sport} are in your diary.",
+        ),
     ),
     Tool(
         name="order_groceries",
@@ -203,8 +258,12 @@ TOOLS = (
             "product": word("What to order", "The food", words.FOODS),
             "quantity": integer("How many", "Number of pieces or packs", 2, 24),
             "address": record(
-                "Where to deliver", "Door to bring it to", "{number} {street} Street in {city}",
-                street=word("Name of the street, without 'Street'", "Road, leaving 'Street' out", words.STREETS),
+                "Where to deliver",
+                "Door to bring it to",
+                "{number} {street} Street in {city}",
+                street=word(
+                    "Name of the street, without 'Street'", "Road, leaving 'Street' out", words.STREETS
+                ),
                 number=integer("House number", "Number on the door", 1, 140),
                 city=city("The town", "Place"),
             ),
@@ -214,9 +273,15 @@ TOOLS = (
             "have {quantity} packs of {product} delivered to {address}",
             "I need {quantity} packs of {product}. I live at {address}.",
         ),
-        held_out=("get {quantity} packs of {product} sent to my door at {address}", "Bring {quantity} packs of {product} to {address}, please."),
+        held_out=(
+            "get {quantity} packs of {product} sent to my door at {address}",
+            "Bring {quantity} packs of {product} to {address}, please.",
+        ),
         result={"order_number": (1000, 9999), "price": (5, 80)},
-        answers=("Ordered: {quantity} packs of {product} for {price} dollars.", "Your order {order_number} comes to {price} dollars."),
+        answers=(
+            "Ordered: {quantity} packs of {product} for {price} dollars.",
+            "Your order {order_number} comes to {price} dollars.",
+        ),
     ),
     Tool(
         name="call_contact",
@@ -225,10 +290,15 @@ TOOLS = (
             "name": first_name("Who to call", "Person to ring"),
             "speaker": flag("Use the loudspeaker", "Hands-free or not", "on speaker", "with the speaker off"),
         },
-        asks=("call {name}", "ring {name} {speaker}", "I want to talk to {name}. Dial the number, please.", "phone {name} {speaker}"),
+        asks=(
+            "call {name}",
+            "ring {name} {speaker}",
+            "I want to talk to {name}. Dial the number, please.",
+            "phone {name} {speaker}",
+        ),
         held_out=("get {name} on the line", "Start a call with {name}, {speaker}."),
-        result={"status": ["connected", "no answer", "busy"]},
-        answers=("I called {name}: {status}.", "The call to {name} ended with this status: {status}."),
+        result={"status": ["answered", "no answer", "busy"]},
+        answers=("I called {name}: {status}.", "The call to {name} was made: {status}."),
         lacks=("name", "Make a phone call, please.", "Who would you like to call?"),
     ),
 )

@@ -1,5 +1,8 @@
 """Tools for work: mail, meetings, files, orders, people."""
 
+import statistics
+from typing import Any
+
 from foam_cli.data.skills.english import words
 from foam_cli.data.skills.english.tool import Tool
 from foam_cli.data.skills.english.values import (
@@ -21,6 +24,12 @@ from foam_cli.data.skills.english.values import (
     word,
 )
 
+
+def _statistic(arguments: dict[str, Any]) -> float:
+    compute = {"mean": statistics.mean, "median": statistics.median, "variance": statistics.variance}
+    return round(float(compute[arguments["statistic"]](arguments["values"])), 2)
+
+
 TOOLS = (
     Tool(
         name="send_email",
@@ -35,7 +44,10 @@ TOOLS = (
             'Write to {to}. The subject is "{subject}", the text is "{body}".',
             'e-mail "{body}" to {to} with the subject {subject}',
         ),
-        held_out=('let {to} know by mail, subject {subject}: "{body}"', 'A mail for {to}, titled {subject}. It says "{body}".'),
+        held_out=(
+            'let {to} know by mail, subject {subject}: "{body}"',
+            'A mail for {to}, titled {subject}. It says "{body}".',
+        ),
         result={"status": "sent"},
         answers=("Your mail to {to} has been sent.", "Sent to {to}."),
     ),
@@ -70,9 +82,15 @@ TOOLS = (
             "set up {minutes} minutes with {people} on {date}, {time}",
             "I have to meet {people}. Put it in the calendar for {date} at {time}.",
         ),
-        held_out=("invite {people} for {date}, {time}, and plan {minutes} minutes", "Arrange that I see {people} at {time} on {date}."),
+        held_out=(
+            "invite {people} for {date}, {time}, and plan {minutes} minutes",
+            "Arrange that I see {people} at {time} on {date}.",
+        ),
         result={"meeting_id": (100, 999)},
-        answers=("The meeting with {people} is in your calendar.", "Meeting {meeting_id} is set for {date} at {time}."),
+        answers=(
+            "The meeting with {people} is in your calendar.",
+            "Meeting {meeting_id} is set for {date} at {time}.",
+        ),
     ),
     Tool(
         name="cancel_order",
@@ -80,8 +98,11 @@ TOOLS = (
         parameters={
             "order": code("Order number", "Which purchase", "OR"),
             "reason": choice(
-                "Why it is cancelled", "Cause",
-                too_late="it comes too late", not_needed="it is not needed any more", wrong_item="it was the wrong thing",
+                "Why it is cancelled",
+                "Cause",
+                too_late="it comes too late",
+                not_needed="it is not needed any more",
+                wrong_item="it was the wrong thing",
             ),
         },
         asks=(
@@ -91,7 +112,10 @@ TOOLS = (
         ),
         held_out=("Stop {order}, {reason}.", "see to it that {order} is not delivered"),
         result={"refund": (10, 300)},
-        answers=("Order {order} is cancelled; you get {refund} dollars back.", "Done. {refund} dollars will be refunded."),
+        answers=(
+            "Order {order} is cancelled; you get {refund} dollars back.",
+            "Done. {refund} dollars will be refunded.",
+        ),
         lacks=("order", "I want to cancel an order.", "Which order number is it?"),
     ),
     Tool(
@@ -99,23 +123,39 @@ TOOLS = (
         about=("Look up a colleague in the directory.", "Searches the staff."),
         parameters={
             "name": full_name("First and last name", "Whom to look up"),
-            "field": choice("What is wanted", "Piece of information", phone="phone number", office="office", manager="manager"),
+            "field": choice(
+                "What is wanted",
+                "Piece of information",
+                phone="phone number",
+                office="office number",
+                desk="desk number",
+            ),
         },
         asks=(
             "find the {field} of {name} in the directory",
+            "I need the {field} of {name}.",
             "What is the {field} of {name}?",
-            "look up {name}, I need the {field}",
+            "look up the {field} of {name}",
         ),
-        held_out=("I'm looking for {name}, more precisely the {field}.", "get me the {field} that goes with {name}"),
-        result={"entry": (1000, 9999)},
-        answers=("The entry for {name} says {field} {entry}.", "I found {name}: {field} {entry}."),
+        held_out=(
+            "I'm looking for {name}, more precisely the {field}.",
+            "get me the {field} that goes with {name}",
+        ),
+        result={"number": (1000, 9999)},
+        answers=("The {field} of {name} is {number}.", "I found {name}: {field} {number}."),
     ),
     Tool(
         name="create_ticket",
         about=("Open a ticket with the help desk.", "Reports a problem."),
         parameters={
             "device": word("What is broken", "Thing concerned", words.ONE_THING),
-            "priority": choice("How urgent it is", "Weight of the case", low="low priority", normal="normal priority", high="high priority"),
+            "priority": choice(
+                "How urgent it is",
+                "Weight of the case",
+                low="low priority",
+                normal="normal priority",
+                high="high priority",
+            ),
             "reporter": full_name("Who reports it", "Person affected"),
         },
         asks=(
@@ -123,7 +163,10 @@ TOOLS = (
             "The {device} of {reporter} doesn't work. Report it with {priority}.",
             "file a case about the {device} with {priority}; it was reported by {reporter}",
         ),
-        held_out=("{reporter} has trouble with the {device}. Tell the help desk, {priority}.", "report for {reporter} that the {device} is out of order, {priority}"),
+        held_out=(
+            "{reporter} has trouble with the {device}. Tell the help desk, {priority}.",
+            "report for {reporter} that the {device} is out of order, {priority}",
+        ),
         result={"ticket": (1000, 9999)},
         answers=("Ticket {ticket} is open.", "I reported it as ticket {ticket}."),
     ),
@@ -132,7 +175,9 @@ TOOLS = (
         about=("Translate a text.", "Turns words into another language."),
         parameters={
             "text": sentence("What to translate", "The original", words.MESSAGES),
-            "language": choice("Language to translate into", "Target", fr="French", de="German", es="Spanish", it="Italian"),
+            "language": choice(
+                "Language to translate into", "Target", fr="French", de="German", es="Spanish", it="Italian"
+            ),
         },
         asks=(
             'translate "{text}" into {language}',
@@ -140,23 +185,31 @@ TOOLS = (
             'give me the {language} for "{text}"',
         ),
         held_out=('I need "{text}" in {language}.', 'put this into {language}: "{text}"'),
-        result={"characters": (20, 60)},
-        answers=("The {language} translation is ready and has {characters} characters.", "Done: {characters} characters of {language}."),
+        result={"file": (100, 999)},
+        answers=(
+            "The {language} translation is saved as file {file}.",
+            "Done: file {file} holds it in {language}.",
+        ),
     ),
     Tool(
         name="compute_statistics",
         about=("Compute a statistic of some numbers.", "Describes a series of figures."),
         parameters={
             "values": numbers("The numbers", "Figures", 2, 99),
-            "statistic": choice("What to compute", "Quantity asked for", mean="mean", median="median", variance="variance"),
+            "statistic": choice(
+                "What to compute", "Quantity asked for", mean="mean", median="median", variance="variance"
+            ),
         },
         asks=(
             "compute the {statistic} of {values}",
             "What is the {statistic} of {values}?",
             "I measured {values}. Get the {statistic} from the tool.",
         ),
-        held_out=("take {values} and give me their {statistic}", "These are my figures: {values}. I need the {statistic}."),
-        result={"value": (5, 90)},
+        held_out=(
+            "take {values} and give me their {statistic}",
+            "These are my figures: {values}. I need the {statistic}.",
+        ),
+        result={"value": _statistic},
         answers=("The {statistic} is {value}.", "For {values} it is {value}."),
     ),
     Tool(
@@ -165,7 +218,12 @@ TOOLS = (
         parameters={
             "topic": word("What the books are about", "Field of interest", words.TOPICS),
             "year_from": integer("Not older than this year", "Earliest year of print", 1970, 2020),
-            "available": flag("Only books that are not lent out", "On the shelf at the moment", "only what is on the shelf", "lent books too"),
+            "available": flag(
+                "Only books that are not lent out",
+                "On the shelf at the moment",
+                "only what is on the shelf",
+                "lent books too",
+            ),
         },
         asks=(
             "find books about {topic}",
@@ -173,7 +231,10 @@ TOOLS = (
             "search for books on {topic}, {available}",
             "I'm reading up on {topic}. Look for books from {year_from} or later, {available}.",
         ),
-        held_out=("I'd like something to read about {topic}, printed after {year_from}.", "check the catalogue for {topic}, {available}"),
+        held_out=(
+            "I'd like something to read about {topic}, printed after {year_from}.",
+            "check the catalogue for {topic}, {available}",
+        ),
         result={"books": (1, 40)},
         answers=("There are {books} books about {topic}.", "I found {books} titles on {topic}."),
     ),
@@ -183,7 +244,9 @@ TOOLS = (
         parameters={
             "customer": firm("Name of the customer", "Who has to pay"),
             "item": record(
-                "What was sold", "The goods", "{quantity} {product} at {price} dollars each",
+                "What was sold",
+                "The goods",
+                "{quantity} {product} at {price} dollars each",
                 product=word("Kind of goods", "Thing sold", words.THINGS),
                 quantity=integer("How many", "Pieces", 2, 60),
                 price=integer("Dollars apiece", "Cost of one", 3, 90),
@@ -195,7 +258,10 @@ TOOLS = (
             "{customer} bought {item}. Bill them, payable by {due}.",
             "bill {customer} for {item}; they have until {due}",
         ),
-        held_out=("We sold {item} to {customer}. Prepare the bill, payment by {due}.", "charge {customer} for {item} with a deadline on {due}"),
+        held_out=(
+            "We sold {item} to {customer}. Prepare the bill, payment by {due}.",
+            "charge {customer} for {item} with a deadline on {due}",
+        ),
         result={"invoice": (1000, 9999)},
         answers=("Invoice {invoice} for {customer} is ready.", "I wrote invoice {invoice}, due on {due}."),
     ),
@@ -227,8 +293,14 @@ TOOLS = (
             "How many {product} are left in the {warehouse} warehouse?",
             "look up our stock of {product} in {warehouse}",
         ),
-        held_out=("Do we still have {product} in {warehouse}?", "count the {product} at the {warehouse} branch"),
+        held_out=(
+            "Do we still have {product} in {warehouse}?",
+            "count the {product} at the {warehouse} branch",
+        ),
         result={"pieces": (0, 400)},
-        answers=("There are {pieces} {product} in {warehouse}.", "The {warehouse} warehouse holds {pieces} {product}."),
+        answers=(
+            "There are {pieces} {product} in {warehouse}.",
+            "The {warehouse} warehouse holds {pieces} {product}.",
+        ),
     ),
 )

@@ -1,5 +1,7 @@
 """Tools for being out: travel, tables, tickets, money, parcels."""
 
+from typing import Any
+
 from foam_cli.data.skills.english import words
 from foam_cli.data.skills.english.tool import Tool
 from foam_cli.data.skills.english.values import (
@@ -18,6 +20,14 @@ from foam_cli.data.skills.english.values import (
     word,
 )
 
+#: Rounded rates of exchange: dollars for one unit of the first three, and units of the others for one dollar.
+_RATES = {"USD": 1.0, "EUR": 1.1, "GBP": 1.3, "JPY": 150.0, "CHF": 0.9, "SEK": 10.0}
+
+
+def _converted(arguments: dict[str, Any]) -> float:
+    return round(arguments["amount"] * _RATES[arguments["source"]] * _RATES[arguments["target"]], 2)
+
+
 TOOLS = (
     Tool(
         name="search_flights",
@@ -26,7 +36,9 @@ TOOLS = (
             "origin": city("City of departure", "From where"),
             "destination": city("City of arrival", "To where"),
             "date": date("Day of departure", "When the trip begins"),
-            "cabin": choice("Class of travel", "Kind of seat", economy="in economy class", business="in business class"),
+            "cabin": choice(
+                "Class of travel", "Kind of seat", economy="in economy class", business="in business class"
+            ),
         },
         asks=(
             "find flights from {origin} to {destination} on {date}",
@@ -39,7 +51,8 @@ TOOLS = (
         ),
         result={"flights": (1, 8), "cheapest": (60, 640)},
         answers=(
-            "There are {flights} flights from {origin} to {destination}; the cheapest costs {cheapest} euros.",
+            "There are {flights} flights from {origin} to {destination}; the cheapest costs {cheapest} "
+            "euros.",
             "I found {flights} flights, starting at {cheapest} euros.",
         ),
     ),
@@ -56,31 +69,47 @@ TOOLS = (
             "When does a train leave {start} for {end}? I can't be there before {departure}.",
             "show me trains from {start} to {end} from {departure} on",
         ),
-        held_out=("get me to {end} by rail; I can leave {start} at {departure}", "What are the connections {start} to {end} from {departure}?"),
+        held_out=(
+            "get me to {end} by rail; I can leave {start} at {departure}",
+            "What are the connections {start} to {end} from {departure}?",
+        ),
         result={"changes": (0, 3), "platform": (1, 24)},
-        answers=("Take the train from platform {platform}; you change {changes} times.", "There is one from platform {platform} with {changes} changes."),
+        answers=(
+            "Take the train from platform {platform}; you change {changes} times.",
+            "There is one from platform {platform} with {changes} changes.",
+        ),
     ),
     Tool(
         name="book_hotel",
         about=("Book a hotel room.", "Reserves a place to stay."),
         parameters={
             "city": city("Where to stay", "Place of the hotel"),
-            "nights": integer("Number of nights", "Length of the stay", 1, 14),
+            "nights": integer("Number of nights", "Length of the stay", 2, 14),
             "guests": record(
-                "Who stays", "The party", "{adults} adults and {children} children",
+                "Who stays",
+                "The party",
+                "{adults} adults and {children} children",
                 adults=integer("Grown-ups", "How many grown people", 2, 9),
                 children=integer("Children", "How many kids", 2, 9),
             ),
-            "breakfast": flag("Whether breakfast is included", "With a morning meal", "with breakfast", "without breakfast"),
+            "breakfast": flag(
+                "Whether breakfast is included", "With a morning meal", "with breakfast", "without breakfast"
+            ),
         },
         asks=(
             "book a hotel in {city} for {nights} nights for {guests}",
             "We are {guests} and need a hotel in {city} for {nights} nights, {breakfast}.",
             "reserve rooms in {city}: {nights} nights, {guests}, {breakfast}",
         ),
-        held_out=("get {guests} a place to sleep in {city} for {nights} nights", "For {nights} nights we'll be in {city}, {guests}. Book us in {breakfast}."),
+        held_out=(
+            "get {guests} a place to sleep in {city} for {nights} nights",
+            "For {nights} nights we'll be in {city}, {guests}. Book us in {breakfast}.",
+        ),
         result={"price": (120, 980), "confirmation": "HX-{}"},
-        answers=("Your rooms in {city} are booked for {price} euros.", "Done, the confirmation is {confirmation}, {price} euros in all."),
+        answers=(
+            "Your rooms in {city} are booked for {price} euros.",
+            "Done, the confirmation is {confirmation}, {price} euros in all.",
+        ),
     ),
     Tool(
         name="reserve_table",
@@ -96,17 +125,27 @@ TOOLS = (
             "book us a table at {restaurant}, {people} people, {date}, {time}",
             "There will be {people} of us on {date}. Get a table at {restaurant} for {time}.",
         ),
-        held_out=("We'd like to eat at {restaurant} on {date}: {people} guests at {time}.", "see that {restaurant} keeps {people} seats for us at {time} on {date}"),
+        held_out=(
+            "We'd like to eat at {restaurant} on {date}: {people} guests at {time}.",
+            "see that {restaurant} keeps {people} seats for us at {time} on {date}",
+        ),
         result={"table": (1, 40)},
-        answers=("Table {table} is reserved for {people} people.", "{restaurant} expects you at {time}, table {table}."),
+        answers=(
+            "Table {table} is reserved for {people} people.",
+            "{restaurant} expects you at {time}, table {table}.",
+        ),
     ),
     Tool(
         name="order_taxi",
         about=("Order a taxi.", "Calls a cab."),
         parameters={
             "pickup": record(
-                "Where to be picked up", "Where the ride begins", "{number} {street} Street",
-                street=word("Name of the street, without 'Street'", "Road, leaving 'Street' out", words.STREETS),
+                "Where to be picked up",
+                "Where the ride begins",
+                "{number} {street} Street",
+                street=word(
+                    "Name of the street, without 'Street'", "Road, leaving 'Street' out", words.STREETS
+                ),
                 number=integer("House number", "Number on the door", 1, 140),
             ),
             "time": time("When to be picked up", "Start of the ride"),
@@ -119,23 +158,33 @@ TOOLS = (
         ),
         held_out=("Pick me up at {pickup} at {time}.", "send a cab for {passengers} to {pickup}, {time}"),
         result={"minutes": (2, 25), "car": (100, 999)},
-        answers=("Taxi {car} will be at {pickup} at {time}.", "Car {car} is ordered; the ride takes about {minutes} minutes."),
+        answers=(
+            "Taxi {car} will be at {pickup} at {time}.",
+            "Car {car} is ordered; the ride takes about {minutes} minutes.",
+        ),
     ),
     Tool(
         name="convert_currency",
         about=("Convert an amount of money.", "Works with exchange rates of today."),
         parameters={
             "amount": decimal("How much", "Sum to exchange", 5, 900),
-            "source": choice("Currency of the amount", "What one has", USD="US dollars", EUR="euros", GBP="pounds"),
-            "target": choice("Currency wanted", "What one gets", JPY="yen", CHF="Swiss francs", SEK="Swedish kronor"),
+            "source": choice(
+                "Currency of the amount", "What one has", USD="US dollars", EUR="euros", GBP="pounds"
+            ),
+            "target": choice(
+                "Currency wanted", "What one gets", JPY="yen", CHF="Swiss francs", SEK="Swedish kronor"
+            ),
         },
         asks=(
             "convert {amount} {source} to {target}",
             "How much is {amount} {source} in {target}?",
             "I have {amount} {source} and need {target}. What do I get?",
         ),
-        held_out=("What are {amount} {source} worth in {target}?", "work out {amount} {source} in {target} for me"),
-        result={"converted": (100, 9000)},
+        held_out=(
+            "What are {amount} {source} worth in {target}?",
+            "work out {amount} {source} in {target} for me",
+        ),
+        result={"converted": _converted},
         answers=("{amount} {source} are {converted} {target}.", "That gives you {converted} {target}."),
     ),
     Tool(
@@ -148,9 +197,15 @@ TOOLS = (
             "check on delivery {tracking_number}",
             "My package {tracking_number} should have come by now. What's its status?",
         ),
-        held_out=("Has {tracking_number} left the depot yet?", "find out how far the shipment {tracking_number} has come"),
-        result={"days": (1, 6), "status": ["in transit", "at customs", "out for delivery"]},
-        answers=("Parcel {tracking_number} is {status}.", "It is {status} and should be there in {days} days."),
+        held_out=(
+            "Has {tracking_number} left the depot yet?",
+            "find out how far the shipment {tracking_number} has come",
+        ),
+        result={"days": (1, 6), "status": ["in transit", "at customs", "at the depot"]},
+        answers=(
+            "Parcel {tracking_number} is {status}.",
+            "It is {status} and should be there in {days} days.",
+        ),
         lacks=("tracking_number", "Where is my parcel?", "What is the tracking number of your parcel?"),
     ),
     Tool(
@@ -181,9 +236,15 @@ TOOLS = (
             "pay {recipient} {amount} euros for the {reference}",
             "I owe {recipient} {amount} euros. Send the money.",
         ),
-        held_out=("let {recipient} have {amount} euros from my account", "The {reference} was {amount} euros, pay {recipient} back."),
+        held_out=(
+            "let {recipient} have {amount} euros from my account",
+            "The {reference} was {amount} euros, pay {recipient} back.",
+        ),
         result={"balance": (100, 5000)},
-        answers=("{amount} euros are on their way to {recipient}.", "Done. Your balance is {balance} euros now."),
+        answers=(
+            "{amount} euros are on their way to {recipient}.",
+            "Done. Your balance is {balance} euros now.",
+        ),
     ),
     Tool(
         name="rent_car",
@@ -191,14 +252,23 @@ TOOLS = (
         parameters={
             "city": city("Where to pick the car up", "Place of the station"),
             "days": integer("For how many days", "Length of hire", 2, 21),
-            "size": choice("Size of the car", "Kind of vehicle", small="a small car", medium="a mid-size car", van="a van"),
+            "size": choice(
+                "Size of the car",
+                "Kind of vehicle",
+                small="a small car",
+                medium="a mid-size car",
+                van="a van",
+            ),
         },
         asks=(
             "rent {size} in {city} for {days} days",
             "I need {size} in {city}, {days} days.",
             "find {size} to hire for {days} days in {city}",
         ),
-        held_out=("For {days} days I'll want {size} once I'm in {city}.", "get me {size} at the {city} station, {days} days"),
+        held_out=(
+            "For {days} days I'll want {size} once I'm in {city}.",
+            "get me {size} at the {city} station, {days} days",
+        ),
         result={"price": (60, 900)},
         answers=("You get {size} in {city} for {price} euros.", "It costs {price} euros for {days} days."),
     ),
@@ -208,16 +278,28 @@ TOOLS = (
         parameters={
             "show": title("Name of the show", "What is on"),
             "seats": integer("How many tickets", "Number of places", 2, 12),
-            "row": choice("Where to sit", "Part of the hall", front="at the front", middle="in the middle", back="at the back"),
+            "row": choice(
+                "Where to sit",
+                "Part of the hall",
+                front="at the front",
+                middle="in the middle",
+                back="at the back",
+            ),
         },
         asks=(
             "buy {seats} tickets for {show}",
             "get {seats} seats for {show}, {row}",
             "We are going to see {show}. I need {seats} tickets {row}.",
         ),
-        held_out=("{show} is on tonight, I want {seats} seats {row}.", "see if you can get us {seats} tickets to {show}"),
+        held_out=(
+            "{show} is on tonight, I want {seats} seats {row}.",
+            "see if you can get us {seats} tickets to {show}",
+        ),
         result={"price": (14, 240)},
-        answers=("{seats} tickets for {show} cost {price} dollars in all.", "Bought: {seats} seats, {price} dollars."),
+        answers=(
+            "{seats} tickets for {show} cost {price} dollars in all.",
+            "Bought: {seats} seats, {price} dollars.",
+        ),
     ),
     Tool(
         name="get_directions",
@@ -225,15 +307,23 @@ TOOLS = (
         parameters={
             "start": word("Street to start from", "Where one is", [f"{one} Street" for one in words.STREETS]),
             "end": word("Street to go to", "Where one wants to be", [f"{one} Road" for one in words.STREETS]),
-            "mode": choice("How to travel", "Means of transport", walking="on foot", cycling="by bike", driving="by car"),
+            "mode": choice(
+                "How to travel", "Means of transport", walking="on foot", cycling="by bike", driving="by car"
+            ),
         },
         asks=(
             "How do I get from {start} to {end} {mode}?",
             "show me the way from {start} to {end} {mode}",
             "plan a route {mode} from {start} to {end}",
         ),
-        held_out=("I'm on {start}, going to {end} {mode}. Which way?", "lead me {mode} to {end}, I start on {start}"),
+        held_out=(
+            "I'm on {start}, going to {end} {mode}. Which way?",
+            "lead me {mode} to {end}, I start on {start}",
+        ),
         result={"minutes": (4, 55), "turns": (2, 9)},
-        answers=("It takes {minutes} minutes {mode}, with {turns} turns.", "You reach {end} {mode} in {minutes} minutes."),
+        answers=(
+            "It takes {minutes} minutes {mode}, with {turns} turns.",
+            "You reach {end} {mode} in {minutes} minutes.",
+        ),
     ),
 )

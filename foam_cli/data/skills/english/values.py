@@ -1,7 +1,8 @@
 """Values of arguments: how they stand in JSON, how people say them, and their JSON Schema.
 
-A value is on one side of the split by its hash; composed values (a full name, a list) are made of parts of one
-side. Enumerations and yes/no have both sides in common: they are part of the tool.
+A value is on one side of the split by its hash (of four numbers in a row, one is held out); composed values
+(a full name, a list) are made of parts of one side. Enumerations and yes/no have both sides in common: they
+are part of the tool.
 """
 
 import datetime
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from foam_cli.core.seeds import derive_seed
 from foam_cli.data.skills.english import words
 from foam_cli.data.skills.example import Random
 from foam_cli.data.words import is_held_out
@@ -17,9 +19,19 @@ from foam_cli.data.words import is_held_out
 #: The year in which everything takes place.
 YEAR = 2027
 MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +102,12 @@ def one(random: Random, options: Sequence[str], held_out: bool) -> str:
 
 @cache
 def _numbers(low: int, high: int, held_out: bool) -> list[int]:
-    return [number for number in range(low, high + 1) if is_held_out(number) == held_out]
+    return [n for n in range(low, high + 1) if (n == _held_out_of((n - 2) // 4)) == held_out]
+
+
+def _held_out_of(block: int) -> int:
+    """The one of 4 * block + 2, ..., 4 * block + 5 that is held out, so that short ranges have both sides."""
+    return 4 * block + 2 + derive_seed(0, "held-out number", block) % 4
 
 
 def draw_number(random: Random, low: int, high: int, held_out: bool) -> int:
@@ -358,15 +375,19 @@ def date(about: str, held_out: str) -> Of:  # noqa: D103
         day = draw_date(random, side)
         return Value(json=day.isoformat(), text=said_date(day, random))
 
-    return Of(schema={"type": "string"}, draw=draw, about=(f"{about} (YYYY-MM-DD)", f"{held_out}, YYYY-MM-DD"))
+    return Of(
+        schema={"type": "string"}, draw=draw, about=(f"{about} (YYYY-MM-DD)", f"{held_out}, YYYY-MM-DD")
+    )
 
 
-def time(about: str, held_out: str) -> Of:  # noqa: D103
+def time(about: str, held_out: str, first: int = 7, last: int = 21) -> Of:  # noqa: D103
     def draw(random: Random, side: bool) -> Value:
-        minutes = draw_time(random, side)
+        minutes = draw_time(random, side, first, last)
         return Value(json=clock(minutes), text=said_time(minutes, random))
 
-    return Of(schema={"type": "string"}, draw=draw, about=(f"{about} (HH:MM, 24 hours)", f"{held_out}, HH:MM"))
+    return Of(
+        schema={"type": "string"}, draw=draw, about=(f"{about} (HH:MM, 24 hours)", f"{held_out}, HH:MM")
+    )
 
 
 def choice(about: str, held_out: str, **options: str) -> Of:

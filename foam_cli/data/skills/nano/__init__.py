@@ -1,1 +1,1 @@
-"""What the embedded world asks in the three skills: few words, few patterns, within nano's small vocabulary."""
+"""What the embedded world asks in the three skills: few words, within nano's vocabulary."""

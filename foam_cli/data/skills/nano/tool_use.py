@@ -92,7 +92,9 @@ def _request(random: Random, tool: Tool, held_out: bool) -> Request:
         + ("?" if "ould you" in opener or opener[:3] in ("Can", "Wil") else ".")
     )
     messages, tools = _with_tools(random, prompt, tool)
-    return Request(messages=messages, tools=list(map(schema, tools)), calls=[(tool.name, arguments)], words="")
+    return Request(
+        messages=messages, tools=list(map(schema, tools)), calls=[(tool.name, arguments)], words=""
+    )
 
 
 def _no_call(random: Random, held_out: bool) -> Request:
