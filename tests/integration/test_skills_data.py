@@ -47,8 +47,8 @@ def test_a_bare_model_is_asked_in_english_unless_told_otherwise(foam, tiny_folde
 
 def test_nano_is_asked_about_its_own_world(foam):
     said = foam(
-        "eval", "tool_use", "model=nano", "evaluation.max_items=2", "hardware=cpu", "--json", "output_dir=out",
-        "evaluation.tool_use.max_new_tokens=2",
+        "eval", "tool_use", "model=nano", "evaluation.max_items=2", "hardware=cpu", "--json",
+        "output_dir=out", "evaluation.tool_use.max_new_tokens=2",
     )  # fmt: skip
     assert said.code == 0, said.err
     rows = [line for file in Path("out").rglob("*.jsonl") for line in file.read_text().splitlines()]

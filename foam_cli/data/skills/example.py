@@ -3,7 +3,7 @@
 import random as stdlib_random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 Random = stdlib_random.Random
 Message = dict[str, str]
@@ -28,10 +28,7 @@ class Example:
 class Skill(Protocol):
     """One skill of one world. Training and evaluation share no wording and no value."""
 
-    @property
-    def name(self) -> str:
-        """What the skill is called."""
-        ...
+    name: ClassVar[str]
 
     @property
     def share(self) -> float:

@@ -257,7 +257,8 @@ SOLVERS = {
     "grid": solve_grid, "deadline": solve_deadline, "days_between": solve_between, "weekday": solve_weekday,
     "clock": solve_clock, "time_zone": solve_zone, "free_slot": solve_slot, "ages": solve_ages,
     "owner": solve_owner, "accounts": solve_accounts, "switches": solve_switches, "order": solve_order,
-    "cheapest": solve_cheapest, "route": solve_route, "largest_value": solve_largest, "count_rows": solve_count,
+    "cheapest": solve_cheapest, "route": solve_route, "largest_value": solve_largest,
+    "count_rows": solve_count,
     "opening_hours": solve_opening, "duration": solve_duration, "average": solve_average,
 }  # fmt: skip
 
@@ -315,7 +316,7 @@ def test_loops_lead_to_their_final_state_and_their_answer():
 
 
 def test_a_model_that_plays_well_wins_and_others_do_not():
-    """The trained conversation itself is the perfect player: its turns are replayed on the evaluation's side."""
+    """The trained conversation is the perfect player: its turns are replayed."""
     items, turns = [], []
     for seed in range(12):
         example = loop(random.Random(seed), False)

@@ -333,7 +333,8 @@ def before(skill: Identity, random: Random, side: Side) -> list[Message]:
     if random.random() < 0.35:
         said, answered = random.choice(HELD_OUT_TALK if held_out else TALK)
         messages += [user(said), assistant(answered)]
-    if random.random() < 0.3:
+    # An evaluation does not give the answer away.
+    if not held_out and random.random() < 0.3:
         prompt, reply, _ = skill.exchange(random, side)
         messages += [user(prompt), assistant(reply)]
     return messages

@@ -17,6 +17,7 @@ from foam_cli.data.skills.example import Random
 CHANCE_DRAWS = 200
 
 
+@dataclass(frozen=True, kw_only=True)
 class Draw:
     """Draws values of one side of the split, and knows how long the task shall be.
 
@@ -27,9 +28,10 @@ class Draw:
         steps: How many steps it has.
     """
 
-    def __init__(self, random: Random, held_out: bool, hard: bool) -> None:
-        self.random, self.held_out, self.hard = random, held_out, hard
-        self.steps = random.choice((4, 5) if hard else (2, 3))
+    random: Random
+    held_out: bool
+    hard: bool
+    steps: int
 
     def number(self, low: int, high: int) -> int:
         """Draw a number between `low` and `high`."""
@@ -50,6 +52,20 @@ class Draw:
     def say(self, trained: Sequence[str], held_out: Sequence[str], **places: object) -> str:
         """Word a part of the task."""
         return self.random.choice(held_out if self.held_out else trained).format(**places)
+
+
+def begin(random: Random, held_out: bool, hard: bool) -> Draw:
+    """Decide how long a task shall be.
+
+    Args:
+        random: Source of randomness.
+        held_out: On which side of the split.
+        hard: Whether it has more steps than in training.
+
+    Returns:
+        What draws its values.
+    """
+    return Draw(random=random, held_out=held_out, hard=hard, steps=random.choice((4, 5) if hard else (2, 3)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +110,7 @@ class EnglishKind:
         Returns:
             The task.
         """
-        solved = self.solve(Draw(random, held_out, hard))
+        solved = self.solve(begin(random, held_out, hard))
         wording = random.choice(self.held_out if held_out else self.asks)
         ending = random.choice(HELD_OUT_ENDINGS if held_out else ENDINGS)
         chance = 1 / solved.options if solved.options else _commonest(self) if held_out else 0.0
@@ -111,7 +127,7 @@ def _sentences(text: str) -> str:
 def _commonest(kind: EnglishKind) -> float:
     """How often the commonest answer of the training tasks is right: the best that a guess can do."""
     random = rng(0, "chance", kind.asks[0])
-    found = Counter(repr(kind.solve(Draw(random, False, False)).answer) for _ in range(CHANCE_DRAWS))
+    found = Counter(repr(kind.solve(begin(random, False, False)).answer) for _ in range(CHANCE_DRAWS))
     return found.most_common(1)[0][1] / CHANCE_DRAWS
 
 

@@ -9,7 +9,7 @@ from foam_cli.core.simulator import Effect, State, execute
 from foam_cli.data.skills.autonomy import reply_with
 from foam_cli.data.skills.english import words
 from foam_cli.data.skills.english.chat import HELD_OUT_SYSTEMS, RESULT, SYSTEMS
-from foam_cli.data.skills.english.kind import Draw
+from foam_cli.data.skills.english.kind import Draw, begin
 from foam_cli.data.skills.english.tool import listing
 from foam_cli.data.skills.example import Example, Message, Random, assistant, user
 from foam_cli.data.skills.tool_use import Call, format_call
@@ -61,7 +61,7 @@ def loop(random: Random, held_out: bool) -> Example:
     """
     name = random.choice(list(KINDS))
     kind = KINDS[name]
-    planned = kind.plan(Draw(random, held_out, False))
+    planned = kind.plan(begin(random, held_out, False))
     tools = [_schema(tool, spec, held_out) for tool, spec in kind.tools.items()]
     system = random.choice(HELD_OUT_SYSTEMS if held_out else SYSTEMS).format(tools=listing(tools))
     prompt = random.choice(kind.held_out if held_out else kind.asks).format(**planned.places)

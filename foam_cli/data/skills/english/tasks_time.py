@@ -105,8 +105,8 @@ def _duration(d: Draw) -> Solved:
 
 def _free_slot(d: Draw) -> Solved:
     at, need = draw_time(d.random, d.held_out, 8, 9), d.number(20, 40)
-    start, rows, lines = at, list[str](), list[str]()
-    free = d.random.randrange(1, d.steps + 1)
+    rows, lines = list[str](), list[str]()
+    answer, free = "", d.random.randrange(1, d.steps + 1)
     for place in range(d.steps + 1):
         end = at + d.number(20, 60)
         rows.append(f"{clock(at)} to {clock(end)}")
@@ -122,7 +122,6 @@ def _free_slot(d: Draw) -> Solved:
             )
         if place == free - 1:
             answer = clock(end)
-    del start
     return Solved(
         places={"rows": joined(rows), "need": need, "who": d.people(1)[0]}, lines=lines, answer=answer
     )

@@ -1,8 +1,12 @@
 """Tools that no training example lists."""
 
+from collections.abc import Callable
+from typing import Any
+
 from foam_cli.data.skills.english import words
 from foam_cli.data.skills.english.tool import Tool
 from foam_cli.data.skills.english.values import (
+    Of,
     choice,
     city,
     date,
@@ -17,7 +21,7 @@ from foam_cli.data.skills.english.values import (
 )
 
 
-def _tool(name: str, about: str, parameters: dict, *held_out: str) -> Tool:
+def _tool(name: str, about: str, parameters: dict[str, Of], *held_out: str) -> Tool:
     return Tool(
         name=name,
         about=(about, about),
@@ -29,7 +33,7 @@ def _tool(name: str, about: str, parameters: dict, *held_out: str) -> Tool:
     )
 
 
-def _of(make, about: str, *rest, **options):
+def _of(make: Callable[..., Of], about: str, *rest: Any, **options: Any) -> Of:
     return make(about, about, *rest, **options)
 
 
