@@ -155,3 +155,19 @@ def joined(parts: Sequence[str]) -> str:
         For example `a, b and c`.
     """
     return listed(list(parts))
+
+
+def sum_lines(parts: list[int]) -> list[str]:
+    """Add one number after the other.
+
+    Args:
+        parts: The numbers.
+
+    Returns:
+        The working, a line for each addition.
+    """
+    total, lines = parts[0], list[str]()
+    for part in parts[1:]:
+        lines.append(f"{total} + {part} = {total + part}")
+        total += part
+    return lines

@@ -92,8 +92,9 @@ def _worked(kind: LoopKind, planned: Loop) -> tuple[list[Message], State]:
 
 
 def _schema(name: str, spec: tuple[str, str, dict[str, str], Effect], held_out: bool) -> dict[str, Any]:
-    properties = {key: {"type": kind} for key, kind in spec[2].items()}
-    parameters = {"type": "object", "properties": properties, "required": list(properties)}
+    about = "Which {} it is" if held_out else "The {} in question"
+    properties = {key: {"description": about.format(key), "type": kind} for key, kind in spec[2].items()}
+    parameters = {"type": "object", "required": list(properties), "properties": properties}
     return {"name": name, "description": spec[held_out], "parameters": parameters}
 
 

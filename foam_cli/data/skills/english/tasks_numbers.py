@@ -1,16 +1,7 @@
-"""Tasks with numbers: chains, money, measures, rates."""
+"""Tasks with numbers: chains, measures, rates."""
 
 from foam_cli.data.skills.english import words
-from foam_cli.data.skills.english.kind import Draw, EnglishKind, Solved, joined
-
-
-def _sum_lines(parts: list[int]) -> list[str]:
-    """Add one number after the other."""
-    total, lines = parts[0], list[str]()
-    for part in parts[1:]:
-        lines.append(f"{total} + {part} = {total + part}")
-        total += part
-    return lines
+from foam_cli.data.skills.english.kind import Draw, EnglishKind, Solved, joined, sum_lines
 
 
 def _chain(d: Draw) -> Solved:
@@ -32,50 +23,6 @@ def _chain(d: Draw) -> Solved:
     return Solved(places={"start": start, "steps": ", then ".join(steps)}, lines=lines, answer=value)
 
 
-def _shopping(d: Draw) -> Solved:
-    things = d.some(words.THINGS, d.steps)
-    rows = [(thing, d.number(2, 12), d.number(2, 30)) for thing in things]
-    listing = joined([f"{n} {thing} at {price} dollars each" for thing, n, price in rows])
-    costs = [n * price for _, n, price in rows]
-    lines = [f"{thing}: {n} * {price} = {n * price}" for thing, n, price in rows] + _sum_lines(costs)
-    return Solved(places={"who": d.people(1)[0], "list": listing}, lines=lines, answer=sum(costs))
-
-
-def _change(d: Draw) -> Solved:
-    things = d.some(words.ONE_THING, d.steps)
-    prices = [d.number(3, 40) for _ in things]
-    paid = -(-sum(prices) // 50) * 50
-    listing = joined([f"a {thing} for {price} dollars" for thing, price in zip(things, prices, strict=True)])
-    lines = [*_sum_lines(prices), f"{paid} - {sum(prices)} = {paid - sum(prices)}"]
-    return Solved(
-        places={"who": d.people(1)[0], "list": listing, "paid": paid}, lines=lines, answer=paid - sum(prices)
-    )
-
-
-def _discounts(d: Draw) -> Solved:
-    price = start = d.number(3, 60) * 100
-    offs, lines = list[str](), list[str]()
-    for _ in range(d.steps - 1):
-        percent = d.pick((10, 20, 25, 50))
-        if price * percent % 100:
-            percent = 50 if price % 2 == 0 else 0
-        if not percent:
-            break
-        off = price * percent // 100
-        offs.append(f"{percent} percent")
-        lines += [f"{percent}% of {price} = {off}", f"{price} - {off} = {price - off}"]
-        price -= off
-    extra = d.number(2, 9)
-    lines.append(f"{price} - {extra} = {price - extra}")
-    places = {
-        "thing": d.some(words.ONE_THING, 1)[0],
-        "start": start,
-        "offs": ", then by a further ".join(offs),
-        "extra": extra,
-    }
-    return Solved(places=places, lines=lines, answer=price - extra)
-
-
 def _average(d: Draw) -> Solved:
     count = d.steps + 1
     people = d.people(count)
@@ -83,7 +30,7 @@ def _average(d: Draw) -> Solved:
     while sum(numbers) % count:
         numbers[-1] = d.number(5, 90)
     rows = joined([f"{who} {n}" for who, n in zip(people, numbers, strict=True)])
-    lines = [*_sum_lines(numbers), f"{sum(numbers)} / {count} = {sum(numbers) // count}"]
+    lines = [*sum_lines(numbers), f"{sum(numbers)} / {count} = {sum(numbers) // count}"]
     return Solved(places={"rows": rows}, lines=lines, answer=sum(numbers) // count)
 
 
@@ -98,7 +45,7 @@ def _units(d: Draw) -> Solved:
     )
     rows = [(d.number(1, 9), d.number(5, 95)) for _ in range(d.steps)]
     parts = [a * factor + b for a, b in rows]
-    lines = [f"{a} {big} {b} {small} = {a * factor + b} {small}" for a, b in rows] + _sum_lines(parts)
+    lines = [f"{a} {big} {b} {small} = {a * factor + b} {small}" for a, b in rows] + sum_lines(parts)
     listing = joined([f"{a} {big} {b} {small}" for a, b in rows])
     return Solved(places={"parts": listing, "small": small, "thing": thing}, lines=lines, answer=sum(parts))
 
@@ -110,7 +57,7 @@ def _recipe(d: Draw) -> Solved:
     rows = joined([f"{g} g of {food}" for food, g in zip(foods, grams, strict=True)])
     lines = [f"{base * times} / {base} = {times}"]
     lines += [f"{food}: {g} * {times} = {g * times}" for food, g in zip(foods, grams, strict=True)]
-    lines += _sum_lines([g * times for g in grams])
+    lines += sum_lines([g * times for g in grams])
     places = {"dish": d.some(words.DISHES, 1)[0], "base": base, "rows": rows, "guests": base * times}
     return Solved(places=places, lines=lines, answer=sum(grams) * times)
 
@@ -121,66 +68,10 @@ def _trip(d: Draw) -> Solved:
         [f"{hours} {'hour' if hours == 1 else 'hours'} at {speed} km/h" for hours, speed in legs]
     )
     lines = [f"{hours} * {speed} = {hours * speed}" for hours, speed in legs]
-    lines += _sum_lines([hours * speed for hours, speed in legs])
+    lines += sum_lines([hours * speed for hours, speed in legs])
     return Solved(
         places={"who": d.people(1)[0], "legs": listing}, lines=lines, answer=sum(h * s for h, s in legs)
     )
-
-
-def _wages(d: Draw) -> Solved:
-    days = d.random.sample(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"), d.steps)
-    hours = [d.number(2, 9) for _ in days]
-    rate, fee = d.number(9, 40), d.number(2, 9)
-    rows = joined([f"{n} hours on {day}" for day, n in zip(days, hours, strict=True)])
-    lines = [
-        *_sum_lines(hours),
-        f"{sum(hours)} * {rate} = {sum(hours) * rate}",
-        f"{sum(hours) * rate} - {fee} = {sum(hours) * rate - fee}",
-    ]
-    places = {"who": d.people(1)[0], "rows": rows, "rate": rate, "fee": fee}
-    return Solved(places=places, lines=lines, answer=sum(hours) * rate - fee)
-
-
-def _savings(d: Draw) -> Solved:
-    start, weekly = d.number(20, 90), d.number(3, 30)
-    weeks = d.number(6, 12) if d.hard else d.number(2, 6)
-    spent = [d.number(2, 15) for _ in range(d.steps - 1)]
-    total = start + weekly * weeks - sum(spent)
-    lines, value = (
-        [f"{weekly} * {weeks} = {weekly * weeks}", f"{start} + {weekly * weeks} = {start + weekly * weeks}"],
-        start + weekly * weeks,
-    )
-    for one in spent:
-        lines.append(f"{value} - {one} = {value - one}")
-        value -= one
-    costs = joined(
-        [
-            f"{one} dollars for a {thing}"
-            for one, thing in zip(spent, d.some(words.ONE_THING, len(spent)), strict=True)
-        ]
-    )
-    places = {"who": d.people(1)[0], "start": start, "weekly": weekly, "weeks": weeks, "costs": costs}
-    return Solved(places=places, lines=lines, answer=total)
-
-
-def _shares(d: Draw) -> Solved:
-    people = d.people(d.steps)
-    shares = [d.number(1, 9) for _ in people]
-    unit = d.number(3, 40)
-    asked = d.random.randrange(len(people))
-    total = unit * sum(shares)
-    lines = [
-        *_sum_lines(shares),
-        f"{total} / {sum(shares)} = {unit}",
-        f"{unit} * {shares[asked]} = {unit * shares[asked]}",
-    ]
-    places = {
-        "people": joined(people),
-        "ratio": ":".join(map(str, shares)),
-        "total": total,
-        "asked": people[asked],
-    }
-    return Solved(places=places, lines=lines, answer=unit * shares[asked])
 
 
 def _area(d: Draw) -> Solved:
@@ -188,7 +79,7 @@ def _area(d: Draw) -> Solved:
     sizes = [(d.number(2, 9), d.number(3, 12)) for _ in rooms]
     rows = joined([f"the {room} is {a} m by {b} m" for room, (a, b) in zip(rooms, sizes, strict=True)])
     lines = [f"{room}: {a} * {b} = {a * b}" for room, (a, b) in zip(rooms, sizes, strict=True)]
-    lines += _sum_lines([a * b for a, b in sizes])
+    lines += sum_lines([a * b for a, b in sizes])
     return Solved(
         places={"rows": rows, "who": d.people(1)[0]}, lines=lines, answer=sum(a * b for a, b in sizes)
     )
@@ -243,7 +134,7 @@ def _tank(d: Draw) -> Solved:
     out, minutes, start = d.number(1, 7), d.number(3, 20), d.number(10, 90)
     net = sum(into) - out
     lines = [
-        *_sum_lines(into),
+        *sum_lines(into),
         f"{sum(into)} - {out} = {net}",
         f"{net} * {minutes} = {net * minutes}",
         f"{start} + {net * minutes} = {start + net * minutes}",
@@ -256,24 +147,6 @@ def _tank(d: Draw) -> Solved:
     )
 
 
-def _budget(d: Draw) -> Solved:
-    things = d.some(words.THINGS, d.steps)
-    rows = [(thing, d.number(2, 12), d.number(2, 25)) for thing in things]
-    cost = sum(n * price for _, n, price in rows)
-    money = max(5, cost + d.pick((-1, 1)) * d.number(2, 15))
-    listing = joined([f"{n} {thing} at {price} dollars each" for thing, n, price in rows])
-    lines = [f"{thing}: {n} * {price} = {n * price}" for thing, n, price in rows] + _sum_lines(
-        [n * p for _, n, p in rows]
-    )
-    lines.append(f"{cost} is {'at most' if cost <= money else 'more than'} {money}")
-    return Solved(
-        places={"who": d.people(1)[0], "money": money, "list": listing},
-        lines=lines,
-        answer=cost <= money,
-        options=2,
-    )
-
-
 KINDS = {
     "chain": EnglishKind(
         solve=_chain,
@@ -283,39 +156,6 @@ KINDS = {
             "I think of {start}. I {steps}. Where do I end up?",
         ),
         held_out=("Begin at {start} and {steps}. What comes out?",),
-    ),
-    "shopping": EnglishKind(
-        solve=_shopping,
-        asks=(
-            "{who} buys {list}. How many dollars is that in total?",
-            "On the receipt of {who} there are {list}. What is the sum in dollars?",
-            "What does {who} pay for {list}? Give whole dollars.",
-        ),
-        held_out=("{who} wants {list}. Compute the bill in dollars.",),
-    ),
-    "change": EnglishKind(
-        solve=_change,
-        asks=(
-            "{who} buys {list} and pays with {paid} dollars. How much change is due?",
-            "With {paid} dollars in hand, {who} gets {list}. How many dollars are left?",
-            "{who} hands over {paid} dollars for {list}. What comes back?",
-        ),
-        held_out=("After paying for {list} out of {paid} dollars, what does {who} still have?",),
-    ),
-    "discounts": EnglishKind(
-        solve=_discounts,
-        asks=(
-            "A {thing} costs {start} dollars. The price is cut by {offs}, and a coupon takes off "
-            "another {extra} dollars. What is the final price?",
-            "The price of a {thing} is {start} dollars. It goes down by {offs}; then {extra} dollars "
-            "are deducted. What does it cost now?",
-            "What do you pay for a {thing} of {start} dollars that is reduced by {offs}, with a voucher "
-            "worth {extra} dollars on top?",
-        ),
-        held_out=(
-            "Someone sells a {thing} for {start} dollars, lowers this by {offs}, and finally by {extra} "
-            "dollars. What is asked in the end?",
-        ),
     ),
     "average": EnglishKind(
         solve=_average,
@@ -358,45 +198,6 @@ KINDS = {
         ),
         held_out=("{who} is on the road for {legs}. Give the kilometres driven.",),
     ),
-    "wages": EnglishKind(
-        solve=_wages,
-        asks=(
-            "{who} works {rows} for {rate} dollars an hour and pays a fee of {fee} dollars. What is left?",
-            "For {rate} dollars an hour {who} helps out {rows}. After a fee of {fee} dollars, how much "
-            "money is that?",
-            "{who} earns {rate} dollars an hour and worked {rows}. {fee} dollars are kept back. What "
-            "does {who} get?",
-        ),
-        held_out=(
-            "An hour of {who} costs {rate} dollars. It was {rows}, less {fee} dollars. How many dollars "
-            "result?",
-        ),
-    ),
-    "savings": EnglishKind(
-        solve=_savings,
-        asks=(
-            "{who} has {start} dollars, saves {weekly} dollars a week for {weeks} weeks, and spends "
-            "{costs}. How much is there now?",
-            "There are {start} dollars in the jar of {who}. For {weeks} weeks {weekly} dollars are "
-            "added each week; then {who} pays {costs}. What is in the jar?",
-            "{who} starts with {start} dollars and puts aside {weekly} dollars every week. After "
-            "{weeks} weeks {who} has paid {costs}. What remains?",
-        ),
-        held_out=(
-            "Savings of {who}: first {start} dollars, plus {weekly} a week during {weeks} weeks, minus "
-            "{costs}. What do they come to?",
-        ),
-    ),
-    "shares": EnglishKind(
-        solve=_shares,
-        asks=(
-            "{people} share {total} dollars in the ratio {ratio}. How much does {asked} get?",
-            "A prize of {total} dollars is split {ratio} among {people}, in this order. What is the "
-            "share of {asked}?",
-            "Divide {total} dollars among {people} as {ratio}. How many dollars go to {asked}?",
-        ),
-        held_out=("{total} dollars belong to {people} in proportion {ratio}. Which part is {asked}'s?",),
-    ),
     "area": EnglishKind(
         solve=_area,
         asks=(
@@ -438,14 +239,5 @@ KINDS = {
             "Per minute, {pipes} enter a basin that had {start} litres, and {out} litres leave it. What "
             "does it contain once {minutes} minutes have passed?",
         ),
-    ),
-    "budget": EnglishKind(
-        solve=_budget,
-        asks=(
-            "{who} has {money} dollars. Is that enough for {list}? Answer true or false.",
-            "Can {who} afford {list} with {money} dollars? Answer true or false.",
-            "{who} wants {list} and owns {money} dollars. True or false: the money suffices.",
-        ),
-        held_out=("True or false: {money} dollars allow {who} to purchase {list}.",),
     ),
 }
