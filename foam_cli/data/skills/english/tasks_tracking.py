@@ -91,10 +91,12 @@ def _queue(d: Draw) -> Solved:
     for who in rest:
         if d.pick((True, False)) and len(line) > 1:
             gone = line.pop(0)
-            facts.append(f"{gone} is served")
+            facts.append(
+                d.say(("{who} is served", "{who} leaves the front"), ("it is the turn of {who}",), who=gone)
+            )
         else:
             line.append(who)
-            facts.append(f"{who} joins at the end")
+            facts.append(d.say(("{who} joins at the end",), ("{who} comes last",), who=who))
         lines.append(", ".join(line))
     place = d.random.randrange(len(line))
     ordinal = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")[place]
@@ -131,11 +133,25 @@ def _boxes(d: Draw) -> Solved:
     for _ in range(d.steps):
         if d.pick((True, False)):
             inside = d.pick([one for one in names if one != inside])
-            facts.append(f"the {thing} is put into the {inside} box wherever that is")
+            facts.append(
+                d.say(
+                    ("the {t} is put into the {box} box", "somebody moves the {t} to the {box} box"),
+                    ("the {t} changes over to the {box} one",),
+                    t=thing,
+                    box=inside,
+                )
+            )
         else:
             moved = d.pick(names)
             where[moved] = d.pick([city for city in rooms if city != where[moved]])
-            facts.append(f"the {moved} box is sent to {where[moved]}")
+            facts.append(
+                d.say(
+                    ("the {box} box is sent to {city}", "the {box} box travels to {city}"),
+                    ("{city} receives the {box} one",),
+                    box=moved,
+                    city=where[moved],
+                )
+            )
         lines.append(f"{thing}: {inside} box in {where[inside]}")
     start = joined([f"the {box} box is in {city}" for box, city in zip(names, rooms, strict=True)])
     return Solved(
