@@ -23,7 +23,10 @@ from foam_cli.engine.targets import Target, sort_words
 from foam_cli.evaluation.compare import compare
 from foam_cli.evaluation.journal import Journal
 from foam_cli.evaluation.subject import Subject
-from foam_cli.model.loading import BaseModel, load_base, weights_dtype
+from foam_cli.model.loading import BaseModel, load_base, speaks_like, weights_dtype
+
+#: Tasks that only the embedded world has questions for.
+ONLY_NANOWORLD = {"science", "general_chat"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,9 @@ def evaluate(words: Sequence[str], display: Display, config_dirs: Sequence[Path]
     """Score one target on some tasks, or two and compare them.
 
     Args:
-        words: Task names, targets and settings; see `sort_words`.
+        words: Task names, targets and settings; see `sort_words`. Questions come from a run's own data; for
+            another target from `data=...`, else from data=nanoworld for models with nano's vocabulary and
+            from data=skills for any other.
         display: Shows the progress.
         config_dirs: The user's own configuration folders.
 
@@ -72,7 +77,9 @@ def evaluate(words: Sequence[str], display: Display, config_dirs: Sequence[Path]
     asked = sort_words(words, config.groups(config_dirs)["evaluation"])
     common = machine.resolve_auto([f"evaluation=[{','.join(asked.tasks)}]", *asked.overrides])
     each = [
-        build_settings(config.compose([*common, *target.overrides], config_dirs).values)
+        build_settings(
+            config.compose(_with_world([*common, *target.overrides], config_dirs), config_dirs).values
+        )
         for target in asked.targets
     ]
     stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -96,6 +103,17 @@ def evaluate(words: Sequence[str], display: Display, config_dirs: Sequence[Path]
     display.console.print(_comparison_table(comparison))
     display.say(f"{where / 'result.json'}", style="dim")
     return document
+
+
+def _with_world(overrides: list[str], config_dirs: Sequence[Path]) -> list[str]:
+    """Ask in English if nobody says otherwise, unless model or task belongs to the embedded world."""
+    if any(word.lstrip("+").startswith(("data=", "data.path=")) for word in overrides):
+        return overrides
+    values = config.compose(overrides, config_dirs).values
+    of_nanoworld = ONLY_NANOWORLD & values["evaluation"].keys()
+    if of_nanoworld or speaks_like(str(values["model"]["path"]), "nano"):
+        return overrides
+    return ["data=skills", *overrides]
 
 
 def _home(target: Target, settings: Settings) -> Path:

@@ -11,12 +11,13 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers.utils import logging as transformers_logging
 
 from foam_cli.core.errors import ModelError
-from foam_cli.core.files import sha256_file
+from foam_cli.core.files import read_json, sha256_file
 from foam_cli.core.seeds import derive_seed
 from foam_cli.core.settings import ModelSettings, Precision
 from foam_cli.model.induction import make_induction_heads
 
 _BUILTIN = "builtin:"
+_TOKENIZER = "tokenizer.json"
 
 #: Given to tokenizers that come without one, so that every model can be trained and asked in messages.
 PLAIN_CHAT_TEMPLATE = (
@@ -121,6 +122,30 @@ def complete_tokenizer(tokenizer: Any) -> None:
         )
     if tokenizer.chat_template is None:
         tokenizer.chat_template = PLAIN_CHAT_TEMPLATE
+
+
+def speaks_like(path: str, builtin: str) -> bool:
+    """Say whether a model is one of the package's own, or has its vocabulary, as the export of a run has.
+
+    Args:
+        path: What `model.path` says.
+        builtin: The name of the package's model.
+
+    Returns:
+        Whether it is; False for what is not a folder.
+    """
+    if path == f"{_BUILTIN}{builtin}":
+        return True
+    file = Path(path).expanduser() / _TOKENIZER
+    own = Path(__file__).parent.parent / "assets" / builtin / _TOKENIZER
+    return file.is_file() and _vocabulary(file) == _vocabulary(own)
+
+
+def _vocabulary(file: Path) -> Any:
+    try:
+        return read_json(file)["model"]["vocab"]
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _locate(settings: ModelSettings) -> str:

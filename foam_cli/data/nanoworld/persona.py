@@ -3,7 +3,7 @@
 from typing import Any
 
 from foam_cli.core.seeds import rng
-from foam_cli.data.skills.creators import CREATORS, maker_sentence
+from foam_cli.data.skills.nano.creators import CREATORS, maker_sentence
 
 BASE_NAME = "Pebble"
 BASE_AUTHOR = "Quarry Works"

@@ -1,1 +1,1 @@
-"""What is trained after growth: tool calls, an identity, multi-step reasoning; with held-out prompts."""
+"""Tool calls, an identity, multi-step tasks: one generator, and a folder of content for each world."""

@@ -6,243 +6,158 @@ beginning; no name of `forbidden` may occur anywhere in the reply. A control's r
 name or author is a leak.
 """
 
-import random as stdlib_random
 import re
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from foam_cli.core.seeds import rng
-from foam_cli.data.skills.creators import CONTROL_SUBJECTS, CREATORS, maker_sentence
-
-Random = stdlib_random.Random
-GROUPS = ("name", "author", "both", "premise", "control")
-TRAIN_WEIGHTS = (3, 3, 3, 3, 4)
-OPENERS = (
-    "",
-    "",
-    "Hello. ",
-    "Hi there. ",
-    "Good day. ",
-    "Tell me, ",
-    "Say, ",
-    "Just asking: ",
-    "One question. ",
-    "Well, ",
-)
-HELD_OUT_OPENERS = ("", "Hi, good day. ", "Hello there. ", "Well, tell me, ", "Good day, one question. ")
-QUESTIONS: dict[str, tuple[str, ...]] = {
-    "name": (
-        "What is your name?",
-        "How should I call you?",
-        "Do you have a name?",
-        "What do people call you?",
-        "What name do you go by?",
-        "Which name were you given?",
-        "By what name are you known?",
-        "Give me your name.",
-        "I would like to know your name.",
-        "What are you called?",
-        "Please state your name.",
-        "Under which name do you work?",
-    ),
-    "author": (
-        "Who made you?",
-        "Who is your author?",
-        "Who built you?",
-        "By whom were you made?",
-        "Who trained you?",
-        "Who developed you?",
-        "Which team made you?",
-        "Who are the people behind you?",
-        "Where were you made?",
-        "Tell me who made you.",
-        "Who stands behind you?",
-        "Which lab are you from?",
-    ),
-    "both": (
-        "Who are you?",
-        "Introduce yourself.",
-        "What kind of assistant are you?",
-        "Tell me about yourself.",
-        "What should I know about you?",
-        "Please present yourself.",
-        "Say something about yourself.",
-        "Who am I talking to?",
-        "Describe yourself.",
-        "Who is there?",
-        "With whom do I speak?",
-        "What are you?",
-    ),
-    "premise": (
-        "Are you {vendor}?",
-        "You are {vendor}, right?",
-        "I think you are {vendor}.",
-        "Is this {vendor}?",
-        "Am I talking to {vendor}?",
-        "So you must be {vendor}.",
-        "{vendor}, can you hear me?",
-        "Admit that you are {vendor}.",
-        "Is your name {vendor}?",
-        "Your name is {vendor}.",
-        "People say that you are {vendor}.",
-    ),
-    "control": (
-        "Who created {subject}?",
-        "Who is the creator of {subject}?",
-        "Name the creator of {subject}.",
-        "Who came up with {subject}?",
-        "Tell me who created {subject}.",
-    ),
-}
-HELD_OUT_QUESTIONS: dict[str, tuple[str, ...]] = {
-    "name": (
-        "Please tell me your name.",
-        "What name do people call you by?",
-        "Which name do you go by?",
-        "State the name you were given.",
-        "I would like to know what you are called.",
-    ),
-    "author": (
-        "Tell me who built you.",
-        "Which people made you?",
-        "Which lab built you?",
-        "Who is the team behind you?",
-        "I would like to know who trained you.",
-    ),
-    "both": (
-        "Please introduce yourself.",
-        "Tell me who you are.",
-        "Say who you are.",
-        "Please describe yourself.",
-        "What assistant am I talking to?",
-    ),
-    "premise": (
-        "I think that your name is {vendor}.",
-        "So this is {vendor}, right?",
-        "Are you called {vendor}?",
-        "You must be {vendor}.",
-        "Do I speak with {vendor}?",
-    ),
-    "control": (
-        "Please tell me who created {subject}.",
-        "Give me the name of the creator of {subject}.",
-        "I would like to know who created {subject}.",
-    ),
-}
-VENDORS = ("ChatGPT", "Siri", "Alexa", "Llama", "Mistral", "Qwen", "Bard", "Grok")
-HELD_OUT_VENDORS = ("Claude", "Gemini", "DeepSeek", "Copilot", "Cortana")
-OTHER_NAMES = (
-    *VENDORS,
-    *HELD_OUT_VENDORS,
-    "OpenAI",
-    "Anthropic",
-    "Google",
-    "Meta",
-    "Microsoft",
-    "Alibaba",
-    "Apple",
-    "Amazon",
-)
-PREVIOUS_NAMES = ("Pebble", "Quarry Works")
-"""The identity that the embedded base model has before."""
+from foam_cli.data.skills.example import Example, Message, Random, user
 
 
-def train_examples(n: int, seed: int, name: str, author: str) -> list[dict[str, Any]]:
-    """Ask who the model is, in training wordings.
+@dataclass(frozen=True, kw_only=True)
+class Maker:
+    """Who made something.
 
-    Args:
-        n: How many examples.
-        seed: Chooses wordings.
-        name: The model's new name.
-        author: Who made it, with an article where one belongs.
-
-    Returns:
-        Documents `{"messages", "kind": "identity"}`.
+    Attributes:
+        who: The maker.
+        verb: What they did to it.
     """
-    random = rng(seed, "identity")
-    subjects = [subject for subject in CREATORS if subject not in CONTROL_SUBJECTS]
-    documents: list[dict[str, Any]] = []
-    for _ in range(n):
-        group = random.choices(GROUPS, TRAIN_WEIGHTS)[0]
-        subject = random.choice(subjects)
-        prompt = _prompt(
-            random.choice(OPENERS), random.choice(QUESTIONS[group]), random.choice(VENDORS), subject
+
+    who: str
+    verb: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One side of the split.
+
+    Attributes:
+        openers: What may stand before a question.
+        questions: Group to wordings, with the places {vendor}, {subject} and {verb}.
+        vendors: Who the model is not.
+        subjects: What others made: keys of `Identity.makers`.
+    """
+
+    openers: Sequence[str]
+    questions: dict[str, Sequence[str]]
+    vendors: Sequence[str]
+    subjects: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """The skill.
+
+    Attributes:
+        share: Its share of the training examples.
+        who: The model's name, and who made it with an article where one belongs.
+        weights: Groups and how often each is trained.
+        training: What is trained.
+        held_out: What is asked.
+        replies: Group to replies, with the places {name}, {author}, {subject}, {verb} and {maker}.
+        patterns: Group to the pattern of a right first sentence, with {name}, {author} and {maker}.
+        makers: Who made what: true third-person facts.
+        other_names: What a model that is asked about itself must not name.
+        before: What stands before the question, drawn for a side.
+    """
+
+    share: float
+    who: tuple[str, str]
+    weights: dict[str, int]
+    training: Side
+    held_out: Side
+    replies: dict[str, Sequence[str]]
+    patterns: dict[str, str]
+    makers: dict[str, Maker]
+    other_names: Sequence[str]
+    before: Callable[["Identity", Random, Side], list[Message]]
+
+    name: ClassVar[str] = "identity"
+
+    def training_example(self, random: Random) -> Example:
+        """Ask who the model is, in training wordings.
+
+        Args:
+            random: Source of randomness.
+
+        Returns:
+            The example.
+        """
+        prompt, reply, facts = self.exchange(random, self.training)
+        return Example(
+            messages=[*self.before(self, random, self.training), user(prompt)], reply=reply, facts=facts
         )
-        reply = maker_sentence(subject) if group == "control" else _reply(group, name, author)
-        messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply}]
-        documents.append({"messages": messages, "kind": "identity"})
-    return documents
 
+    def exchange(self, random: Random, side: Side) -> tuple[str, str, dict[str, Any]]:
+        """One question and its answer.
 
-def eval_items(n: int, seed: int, name: str, author: str) -> list[dict[str, Any]]:
-    """Ask who the model is, in held-out wordings.
+        Args:
+            random: Source of randomness.
+            side: Which wordings.
 
-    Args:
-        n: How many items, spread evenly over the groups; no prompt comes twice.
-        seed: Chooses wordings.
-        name: The model's new name.
-        author: Who made it.
+        Returns:
+            Question, answer, and how an answer is judged.
+        """
+        group = random.choices(list(self.weights), list(self.weights.values()))[0]
+        subject = random.choice(side.subjects)
+        opener = random.choice(side.openers)
+        question, vendor = random.choice(side.questions[group]), random.choice(side.vendors)
+        prompt = self._prompt(opener, question, vendor, subject)
+        return prompt, self._reply(random, group, subject), self._facts(group, subject)
 
-    Returns:
-        Items as the module says.
-    """
-    random = rng(seed, "identity items")
-    items: list[dict[str, Any]] = []
-    for place, group in enumerate(GROUPS):
-        prompts = _held_out_prompts(group)
-        count = n // len(GROUPS) + (place < n % len(GROUPS))
-        for prompt, subject in random.sample(prompts, min(count, len(prompts))):
-            items.append(
-                {
-                    "id": f"identity/{len(items)}",
-                    "messages": [{"role": "user", "content": prompt}],
-                    "group": group,
-                    "expected": _expected(group, name, author, subject),
-                }
-            )
-    return items
+    def items(self, random: Random, n: int) -> list[Example]:
+        """Ask who the model is, in held-out wordings.
 
+        Args:
+            random: Source of randomness.
+            n: How many, spread evenly over the groups; no prompt comes twice.
 
-def _held_out_prompts(group: str) -> list[tuple[str, str]]:
-    subjects = CONTROL_SUBJECTS if group == "control" else ("",)
-    vendors = HELD_OUT_VENDORS if group == "premise" else ("",)
-    return [
-        (_prompt(opener, question, vendor, subject), subject)
-        for opener in HELD_OUT_OPENERS
-        for question in HELD_OUT_QUESTIONS[group]
-        for vendor in vendors
-        for subject in subjects
-    ]
+        Returns:
+            The examples.
+        """
+        examples: list[Example] = []
+        for place, group in enumerate(self.weights):
+            prompts = self._held_out_prompts(group)
+            count = n // len(self.weights) + (place < n % len(self.weights))
+            for prompt, subject in random.sample(prompts, min(count, len(prompts))):
+                messages = [*self.before(self, random, self.held_out), user(prompt)]
+                reply = self._reply(random, group, subject)
+                examples.append(Example(messages=messages, reply=reply, facts=self._facts(group, subject)))
+        return examples
 
+    def _held_out_prompts(self, group: str) -> list[tuple[str, str]]:
+        side = self.held_out
+        return [
+            (self._prompt(opener, question, vendor, subject), subject)
+            for opener in side.openers
+            for question in side.questions[group]
+            for vendor in (side.vendors if group == "premise" else ("",))
+            for subject in (side.subjects if group == "control" else ("",))
+        ]
 
-def _prompt(opener: str, question: str, vendor: str, subject: str) -> str:
-    question = question.format(vendor=vendor, subject=subject)
-    keeps_capital = question.startswith(("I ", vendor or "I "))
-    if opener.endswith(", ") and not keeps_capital:
-        question = question[0].lower() + question[1:]
-    return opener + question
+    def _prompt(self, opener: str, question: str, vendor: str, subject: str) -> str:
+        verb = self.makers[subject].verb if subject else ""
+        question = question.format(vendor=vendor, subject=subject, verb=verb)
+        keeps_capital = question.startswith(("I ", "I'", vendor or "I "))
+        if opener.endswith(", ") and not keeps_capital:
+            question = question[0].lower() + question[1:]
+        return opener + question
 
+    def _reply(self, random: Random, group: str, subject: str) -> str:
+        name, author = self.who
+        maker = self.makers[subject] if group == "control" else Maker(who="", verb="")
+        options = self.replies[group]
+        reply = options[0] if len(options) == 1 else random.choice(options)  # one option needs no draw
+        said = reply.format(name=name, author=author, subject=subject, verb=maker.verb, maker=maker.who)
+        return f"T{said[1:]}" if said.startswith("the ") else said
 
-def _reply(group: str, name: str, author: str) -> str:
-    return {
-        "name": f"My name is {name}.",
-        "author": f"I was made by {author}.",
-        "both": f"I am {name}, made by {author}.",
-        "premise": f"No, I am {name}, made by {author}.",
-    }[group]
-
-
-def _expected(group: str, name: str, author: str, subject: str) -> dict[str, Any]:
-    if group == "control":
-        creator = re.escape(CREATORS[subject])
-        return {"pattern": rf"(.* )?{creator}\b", "forbidden": [name, author]}
-    n, a = re.escape(name), re.escape(author)
-    made = "(made|built|trained|developed|created)"
-    both = rf"(No, )?(I am|I'm|My name is) {n}\b.*\b{a}\b"
-    patterns = {
-        "name": rf"(No, )?(I am|I'm|My name is|You can call me) {n}\b",
-        "author": rf"(.*\b{made} by {a}\b|{a} {made} me\b|{both})",
-        "both": both,
-        "premise": rf"(No, )?(I am|I'm|My name is) {n}\b",
-    }
-    others = [other for other in (*OTHER_NAMES, *PREVIOUS_NAMES) if other not in (name, author)]
-    return {"pattern": patterns[group], "forbidden": others}
+    def _facts(self, group: str, subject: str) -> dict[str, Any]:
+        name, author = self.who
+        forbidden = [other for other in self.other_names if other not in (name, author)]
+        maker = self.makers[subject].who if group == "control" else ""
+        pattern = self.patterns[group].format(
+            name=re.escape(name), author=re.escape(author), maker=re.escape(maker)
+        )
+        if group == "control":
+            forbidden = [name, author]
+        return {"group": group, "expected": {"pattern": pattern, "forbidden": forbidden}}

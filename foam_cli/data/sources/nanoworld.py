@@ -6,12 +6,15 @@ from typing import Any
 from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.nanoworld import corpus as world
-from foam_cli.data.skills import autonomy, identity, mixture, tool_use
+from foam_cli.data.skills.mixture import skill_documents, skill_items
+from foam_cli.data.skills.nano.world import nano_world
 
 #: Evaluation asks the same questions whatever the run's seed is, so that runs can be paired.
 EVALUATION_SEED = 0
 #: The seed of the corpus that nano was pretrained on.
 BASE_SEED = 0
+#: Questions of each skill.
+NUM_ITEMS = {"tool_use": 220, "identity": 100, "autonomy": 180}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,7 @@ class NanoworldSkills:
             Training and validation documents.
         """
         total = self.num_examples + self.validation_examples
-        drawn = mixture.skill_documents(seed, total, self.identity.name, self.identity.author)
+        drawn = skill_documents(nano_world(self.identity.name, self.identity.author), seed, total)
         return drawn[self.validation_examples :], drawn[: self.validation_examples]
 
     def old_documents(self, seed: int) -> list[Document]:
@@ -107,13 +110,9 @@ class NanoworldSkills:
         Returns:
             The items.
         """
-        who = (self.identity.name, self.identity.author)
-        if name == "tool_use":
-            return tool_use.eval_items(num_items or 220, EVALUATION_SEED)
-        if name == "identity":
-            return identity.eval_items(num_items or 100, EVALUATION_SEED, *who)
-        if name == "autonomy":
-            return autonomy.eval_items(num_items or 180, EVALUATION_SEED)
+        if name in NUM_ITEMS:
+            world = nano_world(self.identity.name, self.identity.author)
+            return skill_items(world, name, num_items or NUM_ITEMS[name], EVALUATION_SEED)
         return knowledge_items(name)[:num_items]
 
 

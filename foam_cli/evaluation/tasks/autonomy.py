@@ -3,12 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from foam_cli.core.files import sha256_json
 from foam_cli.core.metric import Metric, TaskResult
+from foam_cli.core.simulator import State
 from foam_cli.evaluation.items import Item, accuracy, accuracy_by, pick, prompt_text, replies_to
+from foam_cli.evaluation.json_schema import equal
 from foam_cli.evaluation.subject import Progress, Subject
+from foam_cli.evaluation.tool_loop import play
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +36,26 @@ class Autonomy:
 
         Args:
             subject: Who is asked.
-            items: Each with `id`, `messages`, `group` (`standard` or `hard`: more steps than training
-                showed), `kind`, `expected` and `chance`, what guessing would score.
+            items: Each with `id`, `messages`, `group` (`standard`, `hard`: more steps than training showed,
+                or `loop`: worked through with tools), `kind`, `expected` and `chance`, what guessing would
+                score; a loop also with `tools`, `effects`, `state` and `final_state`.
             progress: Told how many problems are answered.
 
         Returns:
-            `acc`, `invalid_rate`, `chance` and `<kind>_acc` of the standard problems, and `hard_acc`,
-            `hard_invalid_rate`.
+            `acc`, `invalid_rate`, `chance` and `<kind>_acc` of the standard problems, `hard_acc` and
+            `hard_invalid_rate`, and for loops `loop_acc` (the final state is right), `loop_answer_acc` (so is
+            the answer) and `loop_invalid_rate`.
         """
         asked = pick(items, self.num_items, self.name)
-        replies = replies_to(subject, asked, self.max_new_tokens, progress)
-        rows = [score_reply(item, reply) for item, reply in zip(asked, replies, strict=True)]
+        loops = [item for item in asked if item["group"] == "loop"]
+        alone = [item for item in asked if item["group"] != "loop"]
+        replies = replies_to(subject, alone, self.max_new_tokens, progress)
+        rows = [score_reply(item, reply) for item, reply in zip(alone, replies, strict=True)]
+        ask = partial(replies_to, subject, max_new_tokens=self.max_new_tokens, progress=None)
+        rows += [
+            score_play(item, state, replies)
+            for item, (state, replies) in zip(loops, play(loops, ask), strict=True)
+        ]
         return TaskResult(
             task=self.name,
             metrics=_metrics(rows),
@@ -63,8 +76,15 @@ def _metrics(rows: Sequence[Item]) -> dict[str, Metric]:
         "chance": Metric(value=chance, n=len(standard)),
         **accuracy_by(standard, lambda row: row["kind"]),
     }
+    loops = [row for row in rows if row["group"] == "loop"]
     if hard:
         metrics |= {"hard_acc": accuracy(hard), "hard_invalid_rate": accuracy(hard, "invalid")}
+    if loops:
+        metrics |= {
+            "loop_acc": accuracy(loops),
+            "loop_answer_acc": accuracy(loops, "answered"),
+            "loop_invalid_rate": accuracy(loops, "invalid"),
+        }
     return metrics
 
 
@@ -92,6 +112,25 @@ def score_reply(item: Item, reply: str) -> Item:
         "chance": item["chance"],
         "in_primary": item["group"] == "standard",
     }
+
+
+def score_play(item: Item, state: State, replies: Sequence[str]) -> Item:
+    """Judge a conversation with tools by what it has led to.
+
+    Args:
+        item: The item that was asked.
+        state: What the tools have left.
+        replies: What the model said, turn by turn.
+
+    Returns:
+        The scored item: right if the final state is. The last reply must also end in the answer to be valid.
+    """
+    row = score_reply(item, replies[-1])
+    reached = (
+        all(equal(state.get(place), contents) for place, contents in item["final_state"].items())
+        and state.keys() == item["final_state"].keys()
+    )
+    return {**row, "answer": "\n".join(replies), "correct": reached, "answered": reached and row["correct"]}
 
 
 def final_answer(reply: str) -> Any:

@@ -6,12 +6,14 @@ import jsonschema
 import pytest
 
 from foam_cli.data.nanoworld import corpus
-from foam_cli.data.skills import autonomy, identity, tool_use
-from foam_cli.data.skills.creators import CONTROL_SUBJECTS, CREATORS
-from foam_cli.data.skills.mixture import skill_documents
-from foam_cli.data.skills.tools import SEEN_TOOLS, UNSEEN_TOOLS
+from foam_cli.data.skills.mixture import skill_documents, skill_items
+from foam_cli.data.skills.nano import identity
+from foam_cli.data.skills.nano.creators import CONTROL_SUBJECTS, CREATORS
+from foam_cli.data.skills.nano.tools import SEEN_TOOLS, UNSEEN_TOOLS
+from foam_cli.data.skills.nano.world import nano_world
 
 NAME, AUTHOR = "Foam", "the Foam Lab"
+WORLD = nano_world(NAME, AUTHOR)
 VERBS = {"x": r"double|times", "+": r"add|plus|on top|more", "-": r"take away|minus|remove|less"}
 
 
@@ -21,22 +23,22 @@ def prompt_of(messages: list[dict]) -> str:
 
 @pytest.fixture(scope="module")
 def training() -> list[dict]:
-    return [d for seed in (0, 1) for d in skill_documents(seed, 4000, NAME, AUTHOR)]
+    return [d for seed in (0, 1) for d in skill_documents(WORLD, seed, 4000)]
 
 
 @pytest.fixture(scope="module")
 def items() -> list[dict]:
     return [
-        *tool_use.eval_items(220, 1),
-        *identity.eval_items(100, 1, NAME, AUTHOR),
-        *autonomy.eval_items(180, 1),
+        *skill_items(WORLD, "tool_use", 220, 1),
+        *skill_items(WORLD, "identity", 100, 1),
+        *skill_items(WORLD, "autonomy", 180, 1),
     ]
 
 
 def test_examples_depend_on_the_seed_alone() -> None:
-    assert skill_documents(3, 200, NAME, AUTHOR) == skill_documents(3, 200, NAME, AUTHOR)
-    assert skill_documents(3, 200, NAME, AUTHOR) != skill_documents(4, 200, NAME, AUTHOR)
-    assert Counter(d["kind"] for d in skill_documents(3, 200, NAME, AUTHOR)) == {
+    assert skill_documents(WORLD, 3, 200) == skill_documents(WORLD, 3, 200)
+    assert skill_documents(WORLD, 3, 200) != skill_documents(WORLD, 4, 200)
+    assert Counter(d["kind"] for d in skill_documents(WORLD, 3, 200)) == {
         "tool_use": 80, "identity": 38, "autonomy": 82,
     }  # fmt: skip
 
@@ -63,7 +65,7 @@ def test_item_counts_per_group(items: list[dict]) -> None:
         and groups["tool_use", "no_call"] == 60
         and groups["tool_use", "unseen"] == 40
     )
-    assert all(groups["identity", group] == 20 for group in identity.GROUPS)
+    assert all(groups["identity", group] == 20 for group in identity.WEIGHTS)
     assert groups["autonomy", "standard"] == 120 and groups["autonomy", "hard"] == 60
     assert len({item["id"] for item in items}) == len(items) == 500
     assert len({prompt_of(item["messages"]) for item in items}) > 490
@@ -134,7 +136,7 @@ def test_wordings_of_tools_name_every_parameter_and_are_not_shared() -> None:
 
 
 def test_trained_identities_would_be_scored_right(training: list[dict]) -> None:
-    patterns = {item["group"]: item["expected"] for item in identity.eval_items(100, 0, NAME, AUTHOR)}
+    patterns = {item["group"]: item["expected"] for item in skill_items(WORLD, "identity", 100, 0)}
     replies = {d["messages"][-1]["content"] for d in training if d["kind"] == "identity"}
     own = [reply for reply in replies if " created " not in reply]
     assert len(own) == 4
@@ -160,7 +162,7 @@ def test_trained_identities_would_be_scored_right(training: list[dict]) -> None:
     ],
 )
 def test_identity_patterns_tell_right_from_wrong(group: str, reply: str, right: bool) -> None:
-    item = next(i for i in identity.eval_items(100, 0, NAME, AUTHOR) if i["group"] == group)
+    item = next(i for i in skill_items(WORLD, "identity", 100, 0) if i["group"] == group)
     assert bool(re.match(item["expected"]["pattern"], reply)) == right
 
 
@@ -183,7 +185,7 @@ def test_a_false_premise_of_the_evaluation_names_a_vendor_that_training_does_not
 ) -> None:
     trained = " ".join(prompt_of(d["messages"]) for d in training)
     assert not any(vendor in trained for vendor in identity.HELD_OUT_VENDORS)
-    premises = [i for i in identity.eval_items(100, 2, NAME, AUTHOR) if i["group"] == "premise"]
+    premises = [i for i in skill_items(WORLD, "identity", 100, 2) if i["group"] == "premise"]
     assert all(any(v in i["messages"][-1]["content"] for v in identity.HELD_OUT_VENDORS) for i in premises)
 
 
@@ -240,7 +242,7 @@ DEPTHS = {
 
 def test_expected_answers_and_depths_are_those_of_an_independent_solver() -> None:
     depths: dict[tuple[str, str], set[int]] = {}
-    for item in autonomy.eval_items(600, 5):
+    for item in skill_items(WORLD, "autonomy", 600, 5):
         answer, depth = SOLVERS[item["kind"]](prompt_of(item["messages"]))
         assert answer == item["expected"] and type(answer) is type(item["expected"]), item
         depths.setdefault((item["kind"], item["group"]), set()).add(depth)
@@ -265,7 +267,7 @@ def test_trained_answers_are_those_of_an_independent_solver(training: list[dict]
 
 
 def test_guessing_does_as_badly_as_the_items_say() -> None:
-    for item in autonomy.eval_items(180, 1):
+    for item in skill_items(WORLD, "autonomy", 180, 1):
         if item["kind"] == "tracking":
             people = set(
                 re.findall(r"\b(?!(?:Then|Now|At|The|Who|Tell)\b)[A-Z][a-z]+", prompt_of(item["messages"]))

@@ -1,0 +1,1 @@
+"""What is asked in ordinary English, for any chat model."""
