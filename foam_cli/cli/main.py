@@ -106,7 +106,8 @@ def train(
 def plan(
     overrides: Overrides = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Measure this machine's speed even where the profile states one.")
+        bool,
+        typer.Option("--measure", help="Measure this machine's speed even where the profile states one."),
     ] = False,
     config_dir: ConfigDirs = None,
     as_json: Json = False,

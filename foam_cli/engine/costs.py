@@ -138,7 +138,10 @@ def stage_costs(
     held = held_bytes(structure, settings, stage)
     learning = [parameter for parameter in structure.model.parameters() if parameter.requires_grad]
     gradient_bytes = sum(map(_bytes, learning))
-    step = {"gradients": gradient_bytes, "workspace": step_workspace_bytes(structure)}
+    step = {
+        "gradients": gradient_bytes,
+        "workspace": step_workspace_bytes(structure, settings.hardware.optimizer),
+    }
     key = (structure.banks[0].num_slots_in_use if structure.banks else 0, stage.insertions)
     if key not in known:
         known[key] = traced(structure, settings, shape_BT)
@@ -227,29 +230,33 @@ def bank_state_bytes(bank: NeuronBank, *, confined: bool) -> int:
     return moments + 12 * bank.capacity + (4 * width * width + bank.capacity if confined else 0)
 
 
-def step_workspace_bytes(structure: Structure) -> int:
+def step_workspace_bytes(structure: Structure, optimizer: Kind) -> int:
     """What an optimizer step needs for a moment, beside gradients and state.
 
     bf16 parameters are rebuilt a chunk at a time: fp32 weights and gradients, and three 32-bit numbers more
-    of the parameter that is being cut in two again. fp32 ones are updated in place; banks take three numbers
-    per weight of one matrix.
+    of the parameter that is being cut in two again. AdamW updates fp32 ones in place, Muon makes a few
+    matrices of one's size in bf16; banks take four numbers per weight of one matrix.
 
     Args:
         structure: The model.
+        optimizer: The optimizer's kind.
 
     Returns:
         Bytes.
     """
-    chunks = [
-        8 * sum(one.numel() for one in parameters) + 12 * max(one.numel() for one in parameters)
-        for parameters, *_ in groups_of(structure.core, "adamw", 0.0)
-        if parameters[0].dtype == torch.bfloat16
-    ]
-    banks = [12 * bank.up_CD.numel() for bank in structure.banks]
-    return max([0, *chunks, *banks])
+    needs = [16 * bank.up_CD.numel() + 52 * bank.capacity for bank in structure.banks]
+    for parameters, kind, _ in groups_of(structure.core, optimizer, 0.0):
+        largest = max(one.numel() for one in parameters)
+        if parameters[0].dtype == torch.bfloat16:
+            needs.append(8 * sum(one.numel() for one in parameters) + 12 * largest)
+        elif kind == "muon":
+            needs.append(14 * largest)
+    return max([0, *needs])
 
 
-def traced(structure: Structure, settings: Settings, shape_BT: tuple[int, int]) -> tuple[PassCosts, PassCosts]:
+def traced(
+    structure: Structure, settings: Settings, shape_BT: tuple[int, int]
+) -> tuple[PassCosts, PassCosts]:
     """Record a pass without memory.
 
     Args:
@@ -293,7 +300,8 @@ def base_shape(config: Any, *, grows: bool) -> tuple[int, int, int]:
         grows: Whether it will grow; if not, its blocks may be of a kind that cannot.
 
     Returns:
-        Its parameters, its blocks, and the neurons of its widest FFN; the last two are 0 where it does not grow.
+        Its parameters, its blocks, and the neurons of its widest FFN; where it does not grow, the latter
+        two are 0.
     """
     model = blueprint(copy.deepcopy(config), torch.float32)
     parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -1,7 +1,7 @@
 """What a run will cost, before anything is downloaded or allocated: parameters, memory, operations, time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 

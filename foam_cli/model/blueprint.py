@@ -35,7 +35,9 @@ def config_of(settings: ModelSettings) -> Any:
         try:
             return AutoConfig.from_pretrained(source)
         except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"model.path={settings.path}: its config.json cannot be read: {error}") from error
+            raise ModelError(
+                f"model.path={settings.path}: its config.json cannot be read: {error}"
+            ) from error
     shape = _SHAPES / f"{source.replace('/', '--')}.json"
     for local in (True, False):
         if not local and shape.is_file():
@@ -70,7 +72,9 @@ def blueprint(config: Any, dtype: torch.dtype) -> PreTrainedModel:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
             return AutoModelForCausalLM.from_config(config, dtype=dtype).train()
     except (AttributeError, ValueError, KeyError, TypeError, ImportError) as error:
-        raise ModelError(f"{type(config).__name__}: cannot be built from its config alone: {error}") from error
+        raise ModelError(
+            f"{type(config).__name__}: cannot be built from its config alone: {error}"
+        ) from error
 
 
 def move_tensors(model: nn.Module, device: str) -> None:

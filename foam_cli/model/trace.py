@@ -7,7 +7,7 @@ needs.
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -103,13 +103,13 @@ class Recorder(TorchDispatchMode):
         if (total := self.live.total()) > self._most:
             self._most, self.fullest = total, dict(self.live)
 
-    def keep_out(self, model: nn.Module) -> None:
-        """Leave a model's own tensors out of the count.
+    def keep_out(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Leave tensors that are there already out of the count.
 
         Args:
-            model: The model.
+            tensors: The tensors.
         """
-        for tensor in (*model.parameters(), *model.buffers()):
+        for tensor in tensors:
             self.note(tensor, _STATIC)
 
     def _freed(self, key: int) -> None:
@@ -141,28 +141,12 @@ def trace_pass(
     Returns:
         What it cost.
     """
-    positions = shape_BT[0] * shape_BT[1]
     recorder = Recorder()
-    recorder.keep_out(model)
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    device = learning[0].device if learning else model.device
-    ids_BT = torch.zeros(shape_BT, dtype=torch.int64, device=device)
-    at_N = torch.zeros(positions, dtype=torch.int64, device=device)
-    handles = [one.register_post_accumulate_grad_hook(_noting_gradients(recorder)) for one in learning]
-    for parameter in learning:
-        parameter.grad = torch.zeros_like(parameter) if has_gradients else None
-        if parameter.grad is not None:
-            recorder.note(parameter.grad, GRADIENTS)
-    kept = 0
-
-    def at_logits(*_: Any) -> None:
-        nonlocal kept
-        kept, recorder.kind = recorder.live[ACTIVATIONS], LOGITS
-
-    output: Any = model.get_output_embeddings()
-    if output is not None:
-        handles.append(output.register_forward_pre_hook(at_logits))
-    try:
+    recorder.keep_out([*model.parameters(), *model.buffers()])
+    ids_BT = torch.zeros(shape_BT, dtype=torch.int64, device=model.device)
+    at_N = torch.zeros(ids_BT.numel(), dtype=torch.int64, device=model.device)
+    kept: list[int] = []
+    with _telling(model, recorder, kept, has_gradients=has_gradients):
         with watch or nullcontext(), unpacked(), recorder:
             with autocast or nullcontext():
                 logits_NV = logits(model, head, ids_BT, at_N)
@@ -174,13 +158,38 @@ def trace_pass(
             if loss.requires_grad:
                 loss.backward()
             del loss
+    fullest = {kind: size for kind, size in recorder.fullest.items() if kind != _STATIC}
+    return PassCosts(
+        flops=recorder.flops, forward_flops=forward_flops, kept_bytes=sum(kept[:1]), fullest=fullest
+    )
+
+
+@contextmanager
+def _telling(
+    model: PreTrainedModel, recorder: Recorder, kept: list[int], *, has_gradients: bool
+) -> Generator[None]:
+    """Tell a recorder what is a gradient, and where logits begin; note what is kept there."""
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def at_logits(*_: Any) -> None:
+        kept.append(recorder.live[ACTIVATIONS])
+        recorder.kind = LOGITS
+
+    handles = [one.register_post_accumulate_grad_hook(_noting_gradients(recorder)) for one in learning]
+    output: Any = model.get_output_embeddings()
+    if output is not None:
+        handles.append(output.register_forward_pre_hook(at_logits))
+    for parameter in learning:
+        parameter.grad = torch.zeros_like(parameter) if has_gradients else None
+        if parameter.grad is not None:
+            recorder.note(parameter.grad, GRADIENTS)
+    try:
+        yield
     finally:
         for handle in handles:
             handle.remove()
         for parameter in learning:
             parameter.grad = None
-    fullest = {kind: size for kind, size in recorder.fullest.items() if kind != _STATIC}
-    return PassCosts(flops=recorder.flops, forward_flops=forward_flops, kept_bytes=kept, fullest=fullest)
 
 
 def _noting_gradients(recorder: Recorder) -> Callable[[torch.Tensor], None]:

@@ -1,6 +1,7 @@
 """`foam plan`: what it says of published models and small ones, and when it says no."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_shipped_shapes_are_the_published_models(path):
 
 
 def test_a_model_that_cannot_be_asked_for_says_what_to_do():
-    with pytest.raises(ModelError, match="nobody/nothing.*config.json into a folder.*model.path=DIR"):
+    with pytest.raises(ModelError, match=r"nobody/nothing.*config.json into a folder.*model.path=DIR"):
         config_at("nobody/nothing")
 
 
@@ -58,11 +59,12 @@ def test_the_document_says_what_a_run_needs(foam, small):
         assert stage["total_bytes"] == sum(stage["memory_bytes"].values())
 
 
+@pytest.mark.slow
 def test_a_real_run_has_the_parameters_that_were_planned(foam, small):
     recycling = "growth.recycling=none"
     planned = json.loads(foam("plan", *small, recycling, "--json").out)
     assert foam("train", *small, recycling, "output_dir=o").code == 0
-    (folder,) = [path.parent for path in __import__("pathlib").Path("o").rglob("result.json")]
+    (folder,) = [path.parent for path in Path("o").rglob("result.json")]
     result = read_json(folder / "result.json")
     assert planned["parameters"]["base"] == result["parameters"]["base"]
     assert planned["parameters"]["final"] == result["parameters"]["final"]
@@ -71,6 +73,7 @@ def test_a_real_run_has_the_parameters_that_were_planned(foam, small):
     assert [stage["step"] for stage in planned["stages"][1:]] == events
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_gets_a_suggestion_that_does(foam, small):
     roomy = plan_run(small, timed=False)
     runtime = roomy.peak_bytes - roomy.peak.total_bytes
@@ -86,6 +89,7 @@ def test_what_does_not_fit_gets_a_suggestion_that_does(foam, small):
     assert suggest(plan_run(hopeless, timed=False), hopeless) is None
 
 
+@pytest.mark.slow
 def test_qwen_with_full_training_wants_more_than_12_gib():
     words = ["model=qwen1.5b", "hardware=rtx3060", "train.steps=500", "growth=none", "train=full"]
     plan = plan_run(words)

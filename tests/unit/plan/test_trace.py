@@ -14,7 +14,11 @@ from foam_cli.model.heads import direct_head, logits_at
 from foam_cli.model.trace import head_alone, trace_pass
 
 B, T = 4, 24
-PRECISIONS = {"fp32": (torch.float32, False), "autocast": (torch.float32, True), "bf16": (torch.bfloat16, False)}
+PRECISIONS = {
+    "fp32": (torch.float32, False),
+    "autocast": (torch.float32, True),
+    "bf16": (torch.bfloat16, False),
+}
 FAMILIES = ("gpt2", "qwen2", "gemma2", "phi3", "opt", "gpt_neox")
 CHANGES = {"vocab_size": 211}
 
@@ -48,9 +52,7 @@ def ids(model):
     return torch.randint(2, 97, (B, T)), torch.arange(B * T), torch.randint(2, 97, (B * T,))
 
 
-@pytest.mark.parametrize(
-    ("family", "precision"), fast([("gpt2", "bf16"), ("qwen2", "autocast")], EVERYTHING)
-)
+@pytest.mark.parametrize(("family", "precision"), fast([("gpt2", "bf16"), ("qwen2", "autocast")], EVERYTHING))
 def test_activations_are_what_autograd_saves(family, precision):
     dtype, autocast = PRECISIONS[precision]
     model, head = real(family, dtype)
@@ -89,7 +91,9 @@ def test_the_fullest_moment_is_the_allocators(family, precision):
 
     one_pass()
     model.zero_grad()
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as seen:
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+    ) as seen:
         one_pass()
     events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
     now = most = 0
@@ -115,7 +119,9 @@ def test_operations_are_those_on_paper():
     assert found.flops == pytest.approx(3 * dense + 3.5 * attention, rel=0.02)
 
 
-@pytest.mark.parametrize("family", ["gpt2", *(pytest.param(one, marks=pytest.mark.slow) for one in FAMILIES[1:])])
+@pytest.mark.parametrize(
+    "family", ["gpt2", *(pytest.param(one, marks=pytest.mark.slow) for one in FAMILIES[1:])]
+)
 def test_operations_are_those_that_torch_counts(family):
     model, head = real(family)
     if family != "gemma2":
