@@ -198,6 +198,8 @@ def _candidates(plan: Plan) -> list[list[str]]:
     if train.parameters != "grown" and plan.settings.growth:
         stronger += [[*stronger[-1], "train=grown"]]
     ends = [smaller[0], smaller[-1]] if len(smaller) > 1 else smaller
+    if not plan.peak.fullest["activations"]:
+        smaller = []  # it is the optimizer's step that is fullest, whatever the batches
     tried = [*smaller, *(strong + small for strong in stronger[1:] for small in ends)]
     return [_last_of_each(changes) for changes in tried if changes]
 

@@ -61,6 +61,8 @@ def _words(plan: Plan) -> str:
         f"{plan.stages[-1].trainable:,} of them trainable",
         f"largest batch {rows} × {tokens} tokens, every token a target; {train.accumulate} of them a step, "
         f"{train.steps} steps",
+        f"a backward pass needs {_amount(plan.peak.kept_bytes)} of activations; all gradients take "
+        f"{_amount(plan.peak.gradient_bytes)}",
         f"{plan.flops:.3g} floating-point operations",
     ]
     if plan.rate is not None:
@@ -70,8 +72,8 @@ def _words(plan: Plan) -> str:
 
 
 def _verdict(plan: Plan, suggestion: list[str] | None) -> Text:
-    need, has = _gib(plan.peak_bytes), _gib(plan.memory_bytes)
-    what = f"{need} GiB of {has} GiB on {plan.settings.hardware.device}"
+    need, has = _amount(plan.peak_bytes), _amount(plan.memory_bytes)
+    what = f"{need} of {has} on {plan.settings.hardware.device}"
     if plan.fits:
         return Text(f"fits: {what}", style="bold green")
     text = Text(f"does not fit: {what}, of which {USABLE_FRAC:.0%} can be used", style="bold red")
@@ -84,8 +86,8 @@ def _verdict(plan: Plan, suggestion: list[str] | None) -> Text:
     )
 
 
-def _gib(size: int) -> str:
-    return f"{size / _GIB:.2f}"
+def _amount(size: int) -> str:
+    return f"{size / _GIB:.2f} GiB" if size >= 2 * _GIB else f"{size / 2**20:.2f} MiB"
 
 
 def _time(seconds: float) -> str:

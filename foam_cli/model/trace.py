@@ -146,18 +146,18 @@ def trace_pass(
     ids_BT = torch.zeros(shape_BT, dtype=torch.int64, device=model.device)
     at_N = torch.zeros(ids_BT.numel(), dtype=torch.int64, device=model.device)
     kept: list[int] = []
-    with _telling(model, recorder, kept, has_gradients=has_gradients):
-        with watch or nullcontext(), unpacked(), recorder:
-            with autocast or nullcontext():
-                logits_NV = logits(model, head, ids_BT, at_N)
-            recorder.kind = LOGITS
-            loss = F.cross_entropy(logits_NV.float(), at_N, reduction="sum")
-            forward_flops = recorder.flops
-            del logits_NV
-            recorder.kind = WORKSPACE
-            if loss.requires_grad:
-                loss.backward()
-            del loss
+    telling = _telling(model, recorder, kept, has_gradients=has_gradients)
+    with telling, watch or nullcontext(), unpacked(), recorder:
+        with autocast or nullcontext():
+            logits_NV = logits(model, head, ids_BT, at_N)
+        recorder.kind = LOGITS
+        loss = F.cross_entropy(logits_NV.float(), at_N, reduction="sum")
+        forward_flops = recorder.flops
+        del logits_NV
+        recorder.kind = WORKSPACE
+        if loss.requires_grad:
+            loss.backward()
+        del loss
     fullest = {kind: size for kind, size in recorder.fullest.items() if kind != _STATIC}
     return PassCosts(
         flops=recorder.flops, forward_flops=forward_flops, kept_bytes=sum(kept[:1]), fullest=fullest

@@ -98,6 +98,9 @@ def test_qwen_with_full_training_wants_more_than_12_gib():
     assert plan.peak.held["weights"] == pytest.approx(2 * 1_543_714_304, rel=1e-3)
     assert plan.peak.held["optimizer"] == pytest.approx((2 + 2 + 8 / 256) * 1_543_714_304, rel=1e-3)
     assert plan.peak.gradient_bytes == 2 * 1_543_714_304
+    changes = suggest(plan, words)
+    assert changes is not None and changes[0] == "train=ffn"
+    assert plan_run([*words, *changes], timed=False).fits
     assert not plan.fits and 12 * gib < plan.peak_bytes < 18 * gib
     # 6 operations a weight and token, the embedding counted once, as the output layer.
     tokens = plan.shape_BT[0] * plan.shape_BT[1] * 2 * 500

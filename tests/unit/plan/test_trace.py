@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 import torch
-from tiny_families import family_config, tiny_family
+from tiny_families import NAMES, family_config, tiny_family
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -102,6 +102,18 @@ def test_the_fullest_moment_is_the_allocators(family, precision):
         most = max(most, now)
     found = sum(on_shapes(family, dtype, autocast).fullest.values())
     assert found == pytest.approx(most, rel=0.10)
+
+
+@pytest.mark.parametrize(
+    ("family", "precision"), fast([("phi3", "bf16")], [(name, one) for name in NAMES for one in PRECISIONS])
+)
+def test_shapes_say_what_numbers_say(family, precision):
+    dtype, autocast = PRECISIONS[precision]
+    model, head = real(family, dtype)
+    seen = trace_pass(model, head, (B, T), autocast=cast(autocast))
+    found = on_shapes(family, dtype, autocast)
+    assert (found.flops, found.kept_bytes) == (seen.flops, seen.kept_bytes)
+    assert sum(found.fullest.values()) == sum(seen.fullest.values())
 
 
 def matmul_parameters(model):
