@@ -104,6 +104,54 @@ def train(
         print(json.dumps({"run": str(outcome.folder), **result}))  # noqa: T201
 
 
+@app.command(epilog=_list_of_groups())
+def plan(
+    overrides: Overrides = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Measure this machine's speed even where the profile states one."),
+    ] = False,
+    config_dir: ConfigDirs = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say what `foam train` with the same settings will need: parameters, memory, operations, time.
+
+    Nothing is downloaded or allocated. Exit code 4: it does not fit the hardware profile's memory.
+    """
+    del debug
+    from foam_cli.engine.plan import DOES_NOT_FIT_EXIT_CODE, document, plan_run, suggest
+    from foam_cli.engine.plan_table import plan_tables
+
+    words, dirs = overrides or [], config_dir or []
+    planned = plan_run(words, config_dirs=dirs, measure=measure)
+    suggestion = None if planned.fits else suggest(planned, words, dirs)
+    Console(stderr=as_json).print(plan_tables(planned, suggestion))
+    if as_json:
+        print(json.dumps(document(planned, suggestion)))  # noqa: T201
+    if not planned.fits:
+        raise typer.Exit(DOES_NOT_FIT_EXIT_CODE)
+
+
+@app.command()
+def doctor(
+    overrides: Overrides = None,
+    config_dir: ConfigDirs = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Check the installation, and say how to mend what is wrong. Exit code 1: `foam train` would fail."""
+    del debug
+    from foam_cli.engine.doctor import examine, findings_table
+
+    findings = examine(overrides or [], config_dir or [])
+    Console(stderr=as_json).print(findings_table(findings))
+    if as_json:
+        print(json.dumps([vars(finding) for finding in findings]))  # noqa: T201
+    if any(finding.status == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
 @app.command(name="eval", epilog=_list_of_groups())
 def evaluate(
     tasks: Annotated[

@@ -83,6 +83,9 @@ class HardwareSettings:
         threads: CPU threads, or None for one per core.
         compile: Compile the training pass with torch.compile; all slots of the banks are then computed.
         deterministic: Ask torch for deterministic algorithms; an exact resume needs it on a GPU.
+        memory_gib: Memory of the device, which `foam plan` compares with; None: what this machine has.
+        nominal_tflops: Dense matrix products per second in the profile's precision as its maker states them,
+            in 10¹² operations, for `foam plan`; None: `foam plan` measures.
     """
 
     device: Literal["cpu", "cuda"]
@@ -91,6 +94,14 @@ class HardwareSettings:
     threads: int | None
     compile: bool
     deterministic: bool
+    memory_gib: float | None
+    nominal_tflops: float | None
+
+    def __post_init__(self) -> None:
+        for name in ("memory_gib", "nominal_tflops"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name}={value}: must be positive, or null.")
 
 
 @dataclass(frozen=True, kw_only=True)

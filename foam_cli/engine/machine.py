@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ def set_up(settings: HardwareSettings, seed: int) -> None:
             "hardware.device=cuda: torch sees no CUDA device. Use hardware=cpu, or hardware.device=cpu to "
             "try this profile's precision and optimizer on the CPU."
         )
-    torch.set_num_threads(settings.threads or int(os.environ.get("OMP_NUM_THREADS", "0")) or _cores())
+    torch.set_num_threads(settings.threads or int(os.environ.get("OMP_NUM_THREADS", "0")) or cores())
     if settings.deterministic:
         # Filling fresh memory is a debugging aid of torch that costs time and changes no result of ours.
         torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
@@ -117,6 +118,33 @@ def peak_memory_bytes(settings: HardwareSettings) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def memory_bytes(settings: HardwareSettings) -> int:
+    """The memory of the device.
+
+    Args:
+        settings: The hardware profile.
+
+    Returns:
+        What the profile states, or else what this machine has; on the CPU at most the container's limit.
+
+    Raises:
+        ConfigError: It states none and there is no such device here.
+    """
+    if settings.memory_gib is not None:
+        return int(settings.memory_gib * _GIB)
+    if settings.device == "cuda":
+        if not torch.cuda.is_available():
+            raise ConfigError(
+                "hardware.memory_gib=null with hardware.device=cuda: torch sees no CUDA device whose memory "
+                "could be asked for. State it, e.g. hardware.memory_gib=24."
+            )
+        return torch.cuda.get_device_properties(0).total_memory
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    stated = limit.read_text(encoding="utf-8").strip() if limit.is_file() else "max"
+    return min(installed, int(stated)) if stated.isdigit() else installed
+
+
 def describe() -> dict[str, Any]:
     """Describe the machine and the versions that matter for a result.
 
@@ -150,8 +178,12 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _cores() -> int:
-    """The cores that this process may use, which in a container can be fewer than there are."""
+def cores() -> int:
+    """Count the cores that this process may use, which in a container can be fewer than there are.
+
+    Returns:
+        Their number.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

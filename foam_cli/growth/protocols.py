@@ -1,9 +1,10 @@
 """What each family of growth methods must offer.
 
 Beside these a method may declare, as class attributes (False where it says nothing): a trigger
-`fires_before_training`, `reads_validation` or `reads_neurons`, a placement `reads_pressure`, a recycling rule
-`reads_activity`, an initializer `edits_sources`, `needs_frozen_sources` or `reads_old_data`. An initializer
-that changes what the model computes declares `preserves_function = False`, and offers `settle` too.
+`fires_before_training`, `reads_validation` or `reads_neurons`, a placement `reads_pressure` and `scope`
+(`global` where one limit holds over all blocks, else `block`), a recycling rule `reads_activity`, an
+initializer `edits_sources`, `needs_frozen_sources` or `reads_old_data`. An initializer that changes what the
+model computes declares `preserves_function = False`, and offers `settle` too.
 What does not go together is refused when the policy is built, or when the settings of the run are known.
 """
 

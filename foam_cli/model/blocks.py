@@ -20,7 +20,7 @@ _BIRTH = "foam_birth_step"
 _ADVICE = "grow neurons instead, for example with growth=v3"
 
 #: Lists in a config that hold one entry per block.
-_LISTS_PER_BLOCK = ("layer_types", "no_rope_layers", "mlp_layer_types", "layer_rope_theta")
+LISTS_PER_BLOCK = ("layer_types", "no_rope_layers", "mlp_layer_types", "layer_rope_theta")
 
 
 def insert_block(model: nn.Module, after: int, step: int) -> nn.Module:
@@ -200,7 +200,7 @@ def _config(model: nn.Module) -> Any:
 
 
 def _lists_per_block(config: Any) -> dict[str, list[Any]]:
-    return {name: list(vars(config)[name]) for name in _LISTS_PER_BLOCK if vars(config).get(name)}
+    return {name: list(vars(config)[name]) for name in LISTS_PER_BLOCK if vars(config).get(name)}
 
 
 def _reordered(lists: dict[str, list[Any]], order: Sequence[int]) -> dict[str, list[Any]]:

@@ -77,7 +77,7 @@ def load_base(
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    source, revision = _locate(settings), settings.revision
+    source, revision = locate(settings), settings.revision
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
         if settings.init == "pretrained":
@@ -148,7 +148,18 @@ def _vocabulary(file: Path) -> Any:
         return None
 
 
-def _locate(settings: ModelSettings) -> str:
+def locate(settings: ModelSettings) -> str:
+    """Find where a model is.
+
+    Args:
+        settings: Which model.
+
+    Returns:
+        A folder that holds a config.json, or what is to be asked for at the hub.
+
+    Raises:
+        ModelError: It is meant to be a folder or a model of the package, and is not there.
+    """
     if settings.path.startswith(_BUILTIN):
         folder = Path(__file__).parent.parent / "assets" / settings.path.removeprefix(_BUILTIN)
         if not folder.is_dir():

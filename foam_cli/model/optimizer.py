@@ -115,23 +115,8 @@ class CoreOptimizer:
             named_parameters: The parameters; those that need no gradient are left out.
             birth: The step after which they were born.
         """
-        alike: dict[tuple[torch.dtype, Kind, float], list[nn.Parameter]] = {}
-        for name, parameter in named_parameters:
-            if parameter.requires_grad:
-                decay = self._weight_decay if parameter.ndim > 1 else 0.0
-                alike.setdefault((parameter.dtype, self._kind_of(name, parameter), decay), []).append(
-                    parameter
-                )
-        for (dtype, kind, decay), chosen in alike.items():
-            for chunk in _chunks(chosen) if dtype == torch.bfloat16 else [chosen]:
-                inner = partial(self._inner, kind, decay)
-                self._groups.append(_Group(chunk, birth, inner))
-
-    def _kind_of(self, name: str, parameter: nn.Parameter) -> Kind:
-        if self.kind != "muon":
-            return self.kind
-        inside = parameter.ndim == 2 and not any(word in name for word in _EMBEDDINGS)
-        return "muon" if inside and parameter.dtype == torch.float32 else "adamw"
+        for chunk, kind, decay in groups_of(named_parameters, self.kind, self._weight_decay):
+            self._groups.append(_Group(chunk, birth, partial(self._inner, kind, decay)))
 
     def set_lr(self, lr_of_birth: Callable[[int], float]) -> None:
         """Set the learning rate for the next step.
@@ -235,7 +220,7 @@ class CoreOptimizer:
         check_names(by_name, {name: None for name, *_ in named}, "the pretrained parameters' optimizer")
         for name, group, position in named:
             parameter = group.parameters[position]
-            _check_entries(name, by_name[name], parameter, self._kind_of(name, parameter))
+            _check_entries(name, by_name[name], parameter, kind_for(self.kind, name, parameter))
         for name, group, position in named:
             entries = by_name[name]
             parameter = group.parameters[position]
@@ -271,6 +256,48 @@ class CoreOptimizer:
         from bitsandbytes.optim.adamw import AdamW8bit
 
         return AdamW8bit(masters, **settings)
+
+
+def groups_of(
+    named_parameters: Iterable[tuple[str, nn.Parameter]], kind: Kind, weight_decay: float
+) -> list[tuple[list[nn.Parameter], Kind, float]]:
+    """Gather parameters that are updated alike and together.
+
+    Args:
+        named_parameters: The parameters; those that need no gradient are left out.
+        kind: The optimizer of the run.
+        weight_decay: Of matrices.
+
+    Returns:
+        Parameters, which optimizer updates them, and their weight decay; bf16 ones in chunks.
+    """
+    alike: dict[tuple[torch.dtype, Kind, float], list[nn.Parameter]] = {}
+    for name, parameter in named_parameters:
+        if parameter.requires_grad:
+            decay = weight_decay if parameter.ndim > 1 else 0.0
+            alike.setdefault((parameter.dtype, kind_for(kind, name, parameter), decay), []).append(parameter)
+    return [
+        (chunk, mine, decay)
+        for (dtype, mine, decay), chosen in alike.items()
+        for chunk in (_chunks(chosen) if dtype == torch.bfloat16 else [chosen])
+    ]
+
+
+def kind_for(kind: Kind, name: str, parameter: torch.Tensor) -> Kind:
+    """Say which optimizer updates a parameter.
+
+    Args:
+        kind: The optimizer of the run.
+        name: The parameter's name.
+        parameter: The parameter.
+
+    Returns:
+        The same; or for `muon` AdamW where the parameter is no fp32 matrix within the network.
+    """
+    if kind != "muon":
+        return kind
+    inside = parameter.ndim == 2 and not any(word in name for word in _EMBEDDINGS)
+    return "muon" if inside and parameter.dtype == torch.float32 else "adamw"
 
 
 def forget(touched: Sequence[Touched], neurons: NeuronAdamW, core: CoreOptimizer | None) -> None:

@@ -154,8 +154,9 @@ def settings(parameters):
         validate_every_steps=None,
     )  # fmt: skip
     hardware = HardwareSettings(
-        device="cpu", precision="fp32", optimizer="adamw", threads=1, compile=False, deterministic=False
-    )
+        device="cpu", precision="fp32", optimizer="adamw", threads=1, compile=False, deterministic=False,
+        memory_gib=None, nominal_tflops=None,
+    )  # fmt: skip
     return train, hardware
 
 

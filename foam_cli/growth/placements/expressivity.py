@@ -1,6 +1,7 @@
 """Grow in the FFNs whose neurons can follow the least of the gradient."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -22,6 +23,8 @@ class ExpressivityGain:
         arXiv 2307.04526 (where to grow).
     Differs: all FFNs share an event in proportion to their gain, instead of the best one taking it.
     """
+
+    scope: ClassVar[str] = "global"
 
     damping_frac: float
 

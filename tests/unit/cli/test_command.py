@@ -29,7 +29,7 @@ def foam(*words, **environment):
     return done.stdout, set(imported.split()[1:]), float(seconds.split()[1])
 
 
-@pytest.mark.parametrize("words", [("--help",), ("train", "--help"), ("eval", "--help")])
+@pytest.mark.parametrize("words", [("--help",), ("train", "--help"), ("plan", "--help"), ("eval", "--help")])
 def test_help_imports_nothing_heavy_and_is_quick(words):
     runs = [foam(*words)]
     assert not runs[0][1] & set(HEAVY)
@@ -53,6 +53,7 @@ def test_help_lists_groups_and_options():
         ("foam train growth=", {"growth=v3", "growth=none"}),
         ("foam train growth.trigger=sch", {"growth.trigger=schedule"}),
         ("foam train train.st", {"train.steps="}),
+        ("foam plan growth=", {"growth=v3", "growth=none"}),
         ("foam eval sci", {"science"}),
         ("foam ablate sw", {"sweep"}),
     ],

@@ -1,0 +1,315 @@
+"""What one stage of a run holds in memory and computes, by the rules of the code that will do it."""
+
+import copy
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from transformers import PreTrainedModel
+
+from foam_cli.core.settings import Settings
+from foam_cli.engine import machine
+from foam_cli.engine.optimizers import select_trainable
+from foam_cli.engine.stages import Stage
+from foam_cli.model.blocks import insert_block
+from foam_cli.model.blueprint import blueprint, move_tensors
+from foam_cli.model.loading import weights_dtype
+from foam_cli.model.neurons import NeuronBank, growable_ffns, make_growable, round_up_capacity
+from foam_cli.model.optimizer import Kind, groups_of
+from foam_cli.model.sites import find_blocks, find_ffn_sites
+from foam_cli.model.trace import PassCosts, head_alone, trace_pass
+
+#: bitsandbytes keeps fp32 moments of smaller tensors, and one scale per so many numbers of larger ones.
+_MIN_8BIT_NUMEL, _BLOCK_8BIT = 4096, 256
+#: Its two tables of 256 numbers that say what 8 bits mean.
+_TABLES_8BIT_BYTES = 2 * 256 * 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageCosts:
+    """What a stage costs.
+
+    Attributes:
+        stage: The stage.
+        parameters: Parameters in use, as an export would have them if nothing is recycled.
+        trainable: Parameters that an optimizer updates, empty slots of the banks included.
+        held: Bytes by part of what is there all the time.
+        fullest: Bytes by part of what comes on top at the fullest moment of a step.
+        gradient_bytes: All gradients.
+        kept_bytes: Activations that one backward pass needs.
+        flops_per_step: Of one optimizer step.
+    """
+
+    stage: Stage
+    parameters: int
+    trainable: int
+    held: dict[str, int]
+    fullest: dict[str, int]
+    gradient_bytes: int
+    kept_bytes: int
+    flops_per_step: float
+
+    @property
+    def total_bytes(self) -> int:
+        """Memory at the fullest moment."""
+        return sum(self.held.values()) + sum(self.fullest.values())
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """All parts at the fullest moment."""
+        return {**self.held, **self.fullest}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Structure:
+    """A model's shapes in one stage.
+
+    Attributes:
+        model: The model, on the meta device.
+        core: Pretrained parameters and those of inserted blocks that learn, by name.
+        banks: The banks.
+        parameters: Parameters in use.
+    """
+
+    model: PreTrainedModel
+    core: list[tuple[str, nn.Parameter]]
+    banks: list[NeuronBank]
+    parameters: int
+
+
+def build_structure(config: Any, settings: Settings, stage: Stage) -> Structure:
+    """Build the model of a stage the way a run does.
+
+    Args:
+        config: The base model's config; it is not changed.
+        settings: The configuration.
+        stage: Which stage.
+
+    Returns:
+        Its shapes.
+    """
+    policy = settings.growth
+    model = blueprint(copy.deepcopy(config), weights_dtype(settings.hardware.precision))
+    machine.suit(model, settings.hardware)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    width = max(site.views.width for site in find_ffn_sites(model)) if policy else 0
+    capacity = policy.capacity(settings.train.steps, width) if policy else 0
+    banks = [ffn.bank for ffn in make_growable(model, capacity)] if capacity else []
+    core = select_trainable(model, settings.train)
+    for chosen in stage.insertions:
+        for after in sorted(chosen, reverse=True):
+            block = insert_block(model, after, stage.step)
+            for parameter in block.parameters():
+                parameter.requires_grad_(True)
+            core += block.named_parameters()
+            parameters += sum(parameter.numel() for parameter in block.parameters())
+    for bank in banks:
+        used = round_up_capacity(stage.neurons_per_block)
+        bank.num_slots_in_use = bank.capacity if settings.hardware.compile else min(used, bank.capacity)
+    per_neuron = banks[0].numel_per_neuron if banks else 0
+    parameters += stage.num_neurons * per_neuron
+    return Structure(model=model, core=core, banks=banks, parameters=parameters)
+
+
+#: Passes that were recorded already, by what makes a difference to them within one plan.
+Passes = dict[tuple[int, tuple[tuple[int, ...], ...]], tuple[PassCosts, PassCosts]]
+
+
+def stage_costs(
+    config: Any, settings: Settings, stage: Stage, shape_BT: tuple[int, int], known: Passes
+) -> StageCosts:
+    """Find out what a stage costs.
+
+    Args:
+        config: The base model's config.
+        settings: The configuration.
+        stage: Which stage.
+        shape_BT: Rows and tokens per row of the largest batch.
+        known: Passes of the plan's other stages; this one's is added.
+
+    Returns:
+        Its costs.
+    """
+    structure = build_structure(config, settings, stage)
+    held = held_bytes(structure, settings, stage)
+    learning = [parameter for parameter in structure.model.parameters() if parameter.requires_grad]
+    gradient_bytes = sum(map(_bytes, learning))
+    step = {
+        "gradients": gradient_bytes,
+        "workspace": step_workspace_bytes(structure, settings.hardware.optimizer),
+    }
+    key = (structure.banks[0].num_slots_in_use if structure.banks else 0, stage.insertions)
+    if key not in known:
+        known[key] = traced(structure, settings, shape_BT)
+    counted, fullest = known[key]
+    together = {"activations": 0, "logits": 0, "gradients": 0, "workspace": 0}
+    largest = max(fullest.fullest, step, key=lambda parts: sum(parts.values()))
+    return StageCosts(
+        stage=stage,
+        parameters=structure.parameters,
+        trainable=sum(parameter.numel() for parameter in learning),
+        held=held,
+        fullest=together | largest,
+        gradient_bytes=gradient_bytes,
+        kept_bytes=fullest.kept_bytes,
+        flops_per_step=float(counted.flops * settings.train.accumulate),
+    )
+
+
+def held_bytes(structure: Structure, settings: Settings, stage: Stage) -> dict[str, int]:
+    """What is in memory from one step to the next.
+
+    Args:
+        structure: The model.
+        settings: The configuration.
+        stage: The stage.
+
+    Returns:
+        Bytes by part.
+    """
+    model, policy = structure.model, settings.growth
+    tensors = [*model.parameters(), *model.buffers()]
+    of_banks = {id(one) for bank in structure.banks for one in (*bank.parameters(), *bank.buffers())}
+    of_banks |= {id(ffn.core_live_F) for ffn in growable_ffns(model)}
+    confined = bool(stage.num_events) and getattr(
+        getattr(policy, "initializer", None), "reads_old_data", False
+    )
+    return {
+        "weights": sum(_bytes(one) for one in tensors if id(one) not in of_banks),
+        "bank": sum(_bytes(one) for one in tensors if id(one) in of_banks),
+        "optimizer": core_state_bytes(structure.core, settings.hardware.optimizer)
+        + sum(bank_state_bytes(bank, confined=confined) for bank in structure.banks),
+        "statistics": sum(3 * 4 * (ffn.width + ffn.bank.capacity) for ffn in growable_ffns(model)),
+    }
+
+
+def core_state_bytes(named: Sequence[tuple[str, nn.Parameter]], optimizer: Kind) -> int:
+    """What `CoreOptimizer` keeps: moments, step counts, and the bits that bf16 drops.
+
+    Args:
+        named: The parameters that learn.
+        optimizer: Its kind.
+
+    Returns:
+        Bytes.
+    """
+    total = 0
+    for parameters, kind, _ in groups_of(named, optimizer, 0.0):
+        large = [one.numel() for one in parameters if one.numel() >= _MIN_8BIT_NUMEL]
+        for parameter in parameters:
+            numel = parameter.numel()
+            total += 2 * numel if parameter.dtype == torch.bfloat16 else 0
+            if kind == "muon":
+                total += 4 * numel
+            elif kind == "adamw":
+                total += 8 * numel + 4
+            elif numel < _MIN_8BIT_NUMEL:
+                total += 8 * numel
+            else:
+                total += 2 * numel + 2 * 4 * -(-numel // _BLOCK_8BIT)
+        total += _TABLES_8BIT_BYTES if kind == "adamw8bit" and large else 0
+    return total
+
+
+def bank_state_bytes(bank: NeuronBank, *, confined: bool) -> int:
+    """What `NeuronAdamW` keeps of a bank.
+
+    Args:
+        bank: The bank.
+        confined: Whether neurons avoid directions: as many as there are, at the most.
+
+    Returns:
+        Bytes.
+    """
+    moments = sum(8 * parameter.numel() for parameter in bank.parameters())
+    width = bank.up_CD.shape[1]
+    return moments + 12 * bank.capacity + (4 * width * width + bank.capacity if confined else 0)
+
+
+def step_workspace_bytes(structure: Structure, optimizer: Kind) -> int:
+    """What an optimizer step needs for a moment, beside gradients and state.
+
+    bf16 parameters are rebuilt a chunk at a time: fp32 weights and gradients, and three 32-bit numbers more
+    of the parameter that is being cut in two again. AdamW updates fp32 ones in place, Muon makes a few
+    matrices of one's size in bf16; banks take four numbers per weight of one matrix.
+
+    Args:
+        structure: The model.
+        optimizer: The optimizer's kind.
+
+    Returns:
+        Bytes.
+    """
+    needs = [16 * bank.up_CD.numel() + 52 * bank.capacity for bank in structure.banks]
+    for parameters, kind, _ in groups_of(structure.core, optimizer, 0.0):
+        largest = max(one.numel() for one in parameters)
+        if parameters[0].dtype == torch.bfloat16:
+            needs.append(8 * sum(one.numel() for one in parameters) + 12 * largest)
+        elif kind == "muon":
+            needs.append(14 * largest)
+    return max([0, *needs])
+
+
+def traced(
+    structure: Structure, settings: Settings, shape_BT: tuple[int, int]
+) -> tuple[PassCosts, PassCosts]:
+    """Record a pass without memory.
+
+    Args:
+        structure: The model; its tensors become fake ones.
+        settings: The configuration.
+        shape_BT: Rows and tokens per row.
+
+    Returns:
+        A usual pass, and the pass that needs most memory: one in which neurons are measured, where that
+        makes a difference.
+    """
+    model, policy = structure.model, settings.growth
+    # Fake tensors are on the CPU whatever the profile says, so that a plan is the same on every machine.
+    hardware = replace(settings.hardware, device="cpu")
+    with FakeTensorMode():
+        move_tensors(model, "cpu")
+        head = head_alone(model)
+
+        def trace(watch: Any) -> PassCosts:
+            return trace_pass(
+                model,
+                head,
+                shape_BT,
+                autocast=machine.autocast(hardware),
+                has_gradients=settings.train.accumulate > 1,
+                watch=watch,
+            )
+
+        usual = trace(nullcontext())
+        ffns = growable_ffns(model)
+        if not ffns or settings.train.parameters != "grown":
+            return usual, usual
+        return usual, trace(policy.tracker(ffns).watch(0))
+
+
+def base_shape(config: Any, *, grows: bool) -> tuple[int, int, int]:
+    """Look at a base model's shape.
+
+    Args:
+        config: Its config.
+        grows: Whether it will grow; if not, its blocks may be of a kind that cannot.
+
+    Returns:
+        Its parameters, its blocks, and the neurons of its widest FFN; where it does not grow, the latter
+        two are 0.
+    """
+    model = blueprint(copy.deepcopy(config), torch.float32)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    if not grows:
+        return parameters, 0, 0
+    width = max(site.views.width for site in find_ffn_sites(model))
+    return parameters, len(find_blocks(model)[1]), width
+
+
+def _bytes(tensor: torch.Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
