@@ -206,11 +206,23 @@ def _compose_stages(stages: list[str], overrides: Sequence[str], config_dirs: Se
     if not any(_split(one)[1] == "evaluation" for one in rest):
         rest.append(f"evaluation=[{','.join(stages)}]")
     composed = [compose([f"data={stage}", *rest], config_dirs) for stage in stages]
-    listed = [{"name": name, "data": one.values["data"]} for name, one in zip(stages, composed, strict=True)]
+    listed = [
+        {"name": name, "task": _task_of(name, config_dirs), "data": one.values["data"]}
+        for name, one in zip(stages, composed, strict=True)
+    ]
     first = composed[0]
     return Composed(
         values={**first.values, "stages": listed}, choices={**first.choices, "data": "-".join(stages)}
     )
+
+
+def _task_of(name: str, config_dirs: Sequence[Path]) -> str:
+    """The task of the evaluation that is called like a stage, if it has one task alone."""
+    if name not in groups(config_dirs).get("evaluation", []):
+        return name
+    section = compose([f"evaluation={name}"], config_dirs).values["evaluation"]
+    tasks = [key for key, value in section.items() if isinstance(value, dict) and "_target_" in value]
+    return tasks[0] if len(tasks) == 1 else name
 
 
 @contextmanager

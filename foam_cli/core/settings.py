@@ -142,11 +142,14 @@ class Stage:
     """One part of a stream: what is learnt after what came before, for `train.steps` steps.
 
     Attributes:
-        name: The option of the group data, and the task that asks for it.
+        name: The option of the group data.
+        task: The task that asks for what it teaches: the only one of the evaluation of its name, or else
+            that name.
         data: Its source of documents.
     """
 
     name: str
+    task: str
     data: Any
 
 

@@ -11,6 +11,7 @@ from foam_cli.core.settings import Settings, Stage
 from foam_cli.data.corpus import Corpus
 from foam_cli.engine.examine import Results
 from foam_cli.engine.prepare import TrainingData
+from foam_cli.evaluation.compare import hits
 from foam_cli.evaluation.transfer import Transfer, transfer
 
 
@@ -23,7 +24,7 @@ def stages_of(settings: Settings) -> list[Stage]:
     Returns:
         At least one: a run without a stream is a stream of one stage.
     """
-    return settings.stages or [Stage(name="", data=settings.data)]
+    return settings.stages or [Stage(name="", task="", data=settings.data)]
 
 
 def check_stream(settings: Settings) -> None:
@@ -92,10 +93,11 @@ def summed_up(settings: Settings, results: Mapping[str, Results]) -> Transfer | 
         results: `base`, and the results after every stage.
 
     Returns:
-        The matrix R and what follows from it, or None where a stage's name is no task that was asked.
+        The matrix R and what follows from it, or None where a stage has no task whose answers are right or wrong.
     """
-    names = [stage.name for stage in settings.stages]
-    if not names or any(name not in results["base"] for name in names):
+    names = [stage.task for stage in settings.stages]
+    base = results["base"]
+    if not names or not all(name in base and hits(base[name]) for name in names):
         return None
     rows = [results["base"], *(results[name_of(number)] for number in range(len(names)))]
     return transfer(rows, names, settings.seed)

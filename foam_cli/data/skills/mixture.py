@@ -1,23 +1,53 @@
 """The skills of a world as one training set, and as evaluation items."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from foam_cli.core.seeds import rng
 from foam_cli.data.skills.example import World, assistant
+
+SkillName = Literal["tool_use", "identity", "autonomy"]
+
+
+def require_skills(names: Sequence[SkillName]) -> None:
+    """Refuse a choice of skills that says nothing, or the same twice.
+
+    Args:
+        names: The choice.
+
+    Raises:
+        ValueError: It does.
+    """
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"skills={list(names)}: name each skill that is to be learnt once.")
+
+
+def chosen(world: World, names: Sequence[SkillName]) -> World:
+    """Leave skills out.
+
+    Args:
+        world: All skills.
+        names: Those that stay.
+
+    Returns:
+        They, in the world's order.
+    """
+    return [skill for skill in world if skill.name in names]
 
 
 def skill_documents(world: World, seed: int, num_examples: int) -> list[dict[str, Any]]:
     """Mix the skills in their shares.
 
     Args:
-        world: The skills.
+        world: The skills; where some were left out, the others keep their proportions.
         seed: Chooses examples and order.
         num_examples: How many examples in all; rounding is to the last skill's account.
 
     Returns:
         Documents `{"messages", "kind"}`, shuffled.
     """
-    counts = [round(num_examples * skill.share) for skill in world[:-1]]
+    whole = round(sum(skill.share for skill in world), 6)
+    counts = [round(num_examples * skill.share / whole) for skill in world[:-1]]
     counts.append(num_examples - sum(counts))
     documents: list[dict[str, Any]] = []
     for skill, count in zip(world, counts, strict=True):

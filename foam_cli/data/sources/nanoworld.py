@@ -6,7 +6,7 @@ from typing import Any
 from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.nanoworld import corpus as world
-from foam_cli.data.skills.mixture import skill_documents, skill_items
+from foam_cli.data.skills.mixture import SkillName, chosen, require_skills, skill_documents, skill_items
 from foam_cli.data.skills.nano.world import nano_world
 
 #: Evaluation asks the same questions whatever the run's seed is, so that runs can be paired.
@@ -52,6 +52,7 @@ class NanoworldSkills:
     """Tool calls, a new identity and autonomous multi-step tasks.
 
     Attributes:
+        skills: Which of the three are learnt, in their shares of the whole; all are asked for.
         num_examples: Training examples that are generated.
         validation_examples: Examples set apart for the validation loss.
         max_length: Tokens of the longest example.
@@ -59,11 +60,15 @@ class NanoworldSkills:
         curriculum: The order in which examples are shown.
     """
 
+    skills: list[SkillName]
     num_examples: int
     validation_examples: int
     max_length: int
     identity: Identity
     curriculum: Curriculum
+
+    def __post_init__(self) -> None:
+        require_skills(self.skills)
 
     @property
     def loss_on(self) -> LossOn:
@@ -85,7 +90,8 @@ class NanoworldSkills:
             Training and validation documents.
         """
         total = self.num_examples + self.validation_examples
-        drawn = skill_documents(nano_world(self.identity.name, self.identity.author), seed, total)
+        whole = nano_world(self.identity.name, self.identity.author)
+        drawn = skill_documents(chosen(whole, self.skills), seed, total)
         return drawn[self.validation_examples :], drawn[: self.validation_examples]
 
     def old_documents(self, seed: int) -> list[Document]:
@@ -171,7 +177,7 @@ class NanoworldBase:
             The items.
         """
         skills = NanoworldSkills(
-            num_examples=0, validation_examples=0, max_length=self.max_length,
-            identity=Identity(name="Foam", author="the Foam Lab"), curriculum=self.curriculum,
+            skills=["tool_use", "identity", "autonomy"], num_examples=0, validation_examples=0,
+            max_length=self.max_length, identity=Identity(name="Foam", author="the Foam Lab"), curriculum=self.curriculum,
         )  # fmt: skip
         return skills.evaluation_items(name, num_items)

@@ -6,7 +6,7 @@ from typing import Any
 from foam_cli.core.errors import DataError
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.skills.english.world import english_world
-from foam_cli.data.skills.mixture import skill_documents, skill_items
+from foam_cli.data.skills.mixture import SkillName, chosen, require_skills, skill_documents, skill_items
 
 #: Evaluation asks the same questions whatever the run's seed is, so that runs can be paired.
 EVALUATION_SEED = 0
@@ -37,12 +37,14 @@ class EnglishSkills:
     """Tool calls, an identity and multi-step tasks, in ordinary English.
 
     Attributes:
+        skills: Which of the three are learnt, in their shares of the whole; all are asked for.
         num_examples: Training examples that are generated.
         validation_examples: Examples set apart for the validation loss.
         max_length: Tokens of the longest example.
         identity: Who the model shall say it is.
     """
 
+    skills: list[SkillName]
     num_examples: int
     validation_examples: int
     max_length: int
@@ -51,6 +53,7 @@ class EnglishSkills:
     def __post_init__(self) -> None:
         if self.num_examples < 1 or self.validation_examples < 1:
             raise ValueError("num_examples and validation_examples must be at least 1.")
+        require_skills(self.skills)
 
     @property
     def loss_on(self) -> LossOn:
@@ -71,7 +74,7 @@ class EnglishSkills:
         Returns:
             Training and validation documents.
         """
-        world = english_world(self.identity.name, self.identity.author)
+        world = chosen(english_world(self.identity.name, self.identity.author), self.skills)
         drawn = skill_documents(world, seed, self.num_examples + self.validation_examples)
         return drawn[self.validation_examples :], drawn[: self.validation_examples]
 

@@ -151,7 +151,7 @@ def composed(*overrides):
             key = re.match(r"(\S+): has no value", str(error))
             if key is None:
                 raise
-            overrides = (*overrides, f"{key[1]}=x")
+            overrides = (*overrides, f"{key[1]}={'[x]' if key[1].endswith('tasks') else 'x'}")
 
 
 def rounds():

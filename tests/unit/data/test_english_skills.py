@@ -4,6 +4,7 @@ import json
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 
 import jsonschema
 import pytest
@@ -236,11 +237,16 @@ def test_duplicates_are_rare_and_examples_depend_on_the_seed(training):
 
 def test_the_source_has_the_identity_of_its_settings():
     who = Identity(name="Zebu", author="Acme Works")
-    source = EnglishSkills(num_examples=200, validation_examples=10, max_length=1024, identity=who)
+    source = EnglishSkills(
+        skills=["autonomy", "tool_use", "identity"], num_examples=200, validation_examples=10,
+        max_length=1024, identity=who,
+    )  # fmt: skip
     train, apart = source.documents(0)
     assert (len(train), len(apart)) == (200, 10)
     assert "Zebu" in str(train) and "Acme Works" in str(train) and "Foam" not in str(train)
     assert len(source.evaluation_items("tool_use", None)) == 220
+    alone, _ = replace(source, skills=["identity"]).documents(0)
+    assert len(alone) == 200 and {one["kind"] for one in alone} == {"identity"}
     assert "Zebu" in source.evaluation_items("identity", 5)[0]["expected"]["pattern"]
     with pytest.raises(DataError, match="data=nanoworld"):
         source.evaluation_items("science", None)

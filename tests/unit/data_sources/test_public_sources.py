@@ -182,14 +182,13 @@ def test_questions_are_written_as_the_evaluation_asks_them(arc_folder, monkeypat
     train, _ = arc(arc_folder, ["Easy"]).documents(0)
     asked = []
 
-    def encode_pair(tokenizer, context, continuation):
-        asked.append(context + continuation)
-        return [], []
+    def encode_pairs(tokenizer, pairs):
+        asked.extend(context + continuation for context, continuation in pairs)
 
-    monkeypatch.setattr(multiple_choice, "encode_pair", encode_pair)
+    monkeypatch.setattr(multiple_choice, "encode_pairs", encode_pairs)
     monkeypatch.setattr(multiple_choice, "continuation_logprobs", lambda *args, **kwargs: [])
     nobody = object.__new__(Subject)
-    nobody.__dict__.update(model=None, tokenizer=None, max_length=1, batch_tokens=1)
+    nobody.__dict__.update(model=None, tokenizer=None, max_length=1, batch_tokens=1, journal=None)
     with pytest.raises(StopIteration):  # there are no scores
         multiple_choice.answer_questions(nobody, SPLITS["Easy", "train"][3:], None)
     assert [one["text"] for one in train] == [asked[1]] == ["Question: What is soft?\nAnswer: right 4"]

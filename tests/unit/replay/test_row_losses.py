@@ -14,7 +14,14 @@ from foam_cli.engine.display import Display
 from foam_cli.engine.row_losses import corpus_losses, row_means
 
 HARDWARE = HardwareSettings(
-    device="cpu", precision="fp32", optimizer="adamw", threads=1, compile=False, deterministic=True
+    device="cpu",
+    precision="fp32",
+    optimizer="adamw",
+    threads=1,
+    compile=False,
+    deterministic=True,
+    memory_gib=None,
+    nominal_tflops=None,
 )
 
 
