@@ -123,7 +123,7 @@ def read_study(name: str, overrides: Sequence[str], command: str, config_dirs: S
         ConfigError: A setting is wrong, or the launcher cannot work here.
     """
     words = [f"launcher.{word}" if word.startswith("jobs=") else word for word in overrides]
-    own = [word for word in words if word.split("=")[0].split(".")[0] in _OWN_KEYS]
+    own = [word for word in words if word.lstrip("+~").split("=")[0].split(".")[0] in _OWN_KEYS]
     composed = config.compose([f"study={name}", *own], config_dirs, name="ablate")
     values = config.resolve_environment(composed.values)
     settings = config.build(StudySettings, values)

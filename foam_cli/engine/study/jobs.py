@@ -24,6 +24,7 @@ class Order:
     threads: int | None
 
 
+@runtime_checkable
 class Job(Protocol):
     """A run that was started."""
 
