@@ -36,8 +36,8 @@ def study_file(folder: Path, text: str) -> list[str]:
 
 
 def start(words: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "foam_cli.cli.main", "ablate", *words, f"output_dir={folder / 'outputs'}",
-               f"results_dir={folder / 'results'}"]  # fmt: skip
+    places = [f"output_dir={folder / 'outputs'}", f"results_dir={folder / 'results'}"]
+    command = [sys.executable, "-m", "foam_cli.cli.main", "ablate", *words, *places]
     folder.mkdir(exist_ok=True)
     with (folder / "output.txt").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder)

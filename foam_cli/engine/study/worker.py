@@ -7,6 +7,7 @@ import fcntl
 import os
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ def work(order: Order) -> None:
     if order.threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(order.threads)
     folder = Path(order.folder)
+    started = time.monotonic()
     attempt = {"process": os.getpid(), "host": socket.gethostname()}
     with _output_in(folder / "log.txt"):
         write_json(folder / ATTEMPT, {**attempt, "status": "running", "error": None})
@@ -42,7 +44,8 @@ def work(order: Order) -> None:
         except (Exception, KeyboardInterrupt) as raised:  # whatever it is, the study must hear of it
             traceback.print_exc()
             ended, error = "failed", str(raised) or type(raised).__name__
-        write_json(folder / ATTEMPT, {**attempt, "status": ended, "error": error})
+        seconds = round(time.monotonic() - started, 3)
+        write_json(folder / ATTEMPT, {**attempt, "status": ended, "error": error, "seconds": seconds})
 
 
 @contextmanager
