@@ -108,10 +108,9 @@ def kill_somebody(process: "subprocess.Popen[bytes]", folder: Path, draw) -> str
 
 
 def test_ten_kills_at_random_moments_lose_nothing(tiny: list[str], tmp_path: Path) -> None:
-    own = study_file(
-        tmp_path, "seeds: [0, 1, 2]\narms: {none: [growth=none], v3: []}\ngrid: {train.lr: [1e-3, 2e-3]}\n"
-    )
-    words = [*own, *tiny, "train.steps=60", "evaluation=heldout", "checkpoint.every_steps=10"]
+    arms = "{none: [growth=none], v3: [growth.trigger.cooldown_steps=15]}"
+    own = study_file(tmp_path, f"seeds: [0, 1, 2]\narms: {arms}\ngrid: {{train.lr: [1e-3, 2e-3]}}\n")
+    words = [*own, *tiny, "train.steps=160", "evaluation=heldout", "checkpoint.every_steps=10"]
     finish(words, tmp_path / "whole")
     broken, draw = tmp_path / "broken", rng(5, "kills")
     killed: list[str] = []
@@ -120,7 +119,7 @@ def test_ten_kills_at_random_moments_lose_nothing(tiny: list[str], tmp_path: Pat
         # The first kills come while the study is still being checked, the others while runs run.
         while len(killed) >= 2 and not any(workers(broken)) and process.poll() is None:
             time.sleep(0.01)
-        time.sleep(draw.uniform(0, 2.0))
+        time.sleep(draw.uniform(0, 1.5))
         if process.poll() is None:
             killed.append(kill_somebody(process, broken, draw))
         if process.poll() is not None:
@@ -135,6 +134,10 @@ def test_ten_kills_at_random_moments_lose_nothing(tiny: list[str], tmp_path: Pat
     whole, again = runs(tmp_path / "whole"), runs(broken)
     assert again.keys() == whole.keys() and len(again) == 12
     assert {"study", "worker"} == set(killed)
+    logs = [(run / "log.txt").read_text() for run in again.values()]
+    assert sum(log.count("Continuing at step") for log in logs) >= 3
+    events = [read_jsonl(run / "growth.jsonl") for label, run in again.items() if label.startswith("v3")]
+    assert all(len(one) >= 5 for one in events)
     for label in whole:
         assert_same_run(whole[label], again[label])
     one, other = (read_json(f / "results" / "ablation_comparison.json") for f in (tmp_path / "whole", broken))

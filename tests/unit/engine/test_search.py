@@ -126,6 +126,7 @@ def test_a_search_of_something_else_does_not_mix_with_it(world):
         search("study.search.trials=2", "study.search.metric=final/y/loss")
 
 
+@pytest.mark.slow
 def test_a_hopeless_trial_is_spared_its_other_seeds(world):
     ran, _, search, _ = world
     document = search("study.search.prune=true", "study.search.trials=9")
