@@ -43,7 +43,7 @@ def complete_tasks(incomplete: str) -> list[str]:
 
 
 def complete_studies(incomplete: str) -> list[str]:
-    """Complete the study of `foam ablate`.
+    """Complete the study of `foam ablate`, or `search`.
 
     Args:
         incomplete: What has been typed of it.
@@ -51,7 +51,7 @@ def complete_studies(incomplete: str) -> list[str]:
     Returns:
         Studies that begin like that.
     """
-    return [name for name in config.groups().get("study", []) if name.startswith(incomplete)]
+    return [name for name in ["search", *config.groups().get("study", [])] if name.startswith(incomplete)]
 
 
 def _composed() -> dict[str, Any]:

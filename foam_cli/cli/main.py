@@ -184,23 +184,52 @@ def evaluate(
 
 
 @app.command(epilog=_list_of_groups())
-def ablate(
+def ablate(  # noqa: PLR0917
     study: Annotated[
-        str, typer.Argument(help="The study, e.g. sweep.", autocompletion=completion.complete_studies)
+        str,
+        typer.Argument(
+            metavar="STUDY | search STUDY",
+            help="The study, e.g. sweep. With `search` before it: let Optuna look for good settings.",
+            autocompletion=completion.complete_studies,
+        ),
     ],
     overrides: Overrides = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the whole study and show its runs; start none.")
+    ] = False,
     config_dir: ConfigDirs = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Run the arms of a study on the same data, order and seeds, and compare them."""
     del debug
-    from foam_cli.engine.ablate import ablate as run_study
+    from foam_cli.engine import ablate as studies
 
-    display = _display(as_json)
-    document = run_study(study, overrides or [], display, command=_command(), config_dirs=config_dir or [])
+    display, words, dirs = _display(as_json), list(overrides or []), config_dir or []
+    try:
+        if study == "search":
+            document = _search(words, display, dirs, dry_run=dry_run)
+        else:
+            document = studies.ablate(
+                study, words, display, command=_command(), config_dirs=dirs, dry_run=dry_run
+            )
+    except studies.StudyStopped as stop:
+        display.say(str(stop))
+        raise typer.Exit(stop.exit_code) from None
     if as_json:
         print(json.dumps(document))  # noqa: T201
+    if document.get("failures"):
+        raise typer.Exit(1)
+
+
+def _search(words: list[str], display: Any, config_dirs: list[Path], *, dry_run: bool) -> dict[str, Any]:
+    from foam_cli.engine.study.search import search
+
+    if dry_run:
+        raise ConfigError("--dry-run: a search cannot know its runs beforehand; leave it out.")
+    if not words or "=" in words[0]:
+        raise ConfigError("foam ablate search: name the study, e.g. foam ablate search search_example.")
+    return search(words[0], words[1:], display, command=_command(), config_dirs=config_dirs)
 
 
 @app.command()

@@ -1,214 +1,267 @@
-"""`foam ablate`: the arms of a study on the same data, order and seeds, one after the other, compared."""
+"""`foam ablate`: the arms of a study on the same data, order and seeds, compared.
 
-import statistics
-from collections.abc import Sequence
+Hydra's launcher plugins start runs only from within `hydra.main`, compose anew in every process, and give a
+study no say in a run that hangs; joblib's executor breaks for all runs when one of its processes is killed.
+So the configuration of every run is composed once, here, and written into its folder; a launcher
+(conf/launcher) starts a process on the folder, as `foam train --resume FOLDER` would, and the folder says how
+it went.
+"""
+
+import dataclasses
+import fcntl
+import os
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Column, Table
-from rich.text import Text
+from rich.table import Table
 
 from foam_cli import config
 from foam_cli.building import build
-from foam_cli.core.errors import FoamError
-from foam_cli.core.files import read_json, write_json
-from foam_cli.core.seen import seen_labels
-from foam_cli.core.text import visible
+from foam_cli.core.errors import CheckpointError, ConfigError, FoamError
 from foam_cli.engine import machine
 from foam_cli.engine.display import Display
-from foam_cli.engine.folder import arm_folder, run_id, status
-from foam_cli.engine.run import build_settings, run_training
+from foam_cli.engine.folder import arm_folder, status
+from foam_cli.engine.stopping import STOPPED_EXIT_CODE, stop_requests
+from foam_cli.engine.study import places
+from foam_cli.engine.study.estimate import estimate
+from foam_cli.engine.study.jobs import Order
+from foam_cli.engine.study.plan import PlannedRun, arms_of, baseline_of, plan_runs
+from foam_cli.engine.study.results import compare_arms, side_by_side, write_results
+from foam_cli.engine.study.settings import StudySettings
+from foam_cli.engine.study.supervise import Ended, supervise
 
-SCHEMA_VERSION = 1
+_OWN_KEYS = ("study", "launcher", "run_limit_s", "results_dir")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Study:
-    """A study.
+class StudyStopped(FoamError):  # noqa: N818
+    """The user stopped a study; it can be continued."""
 
-    Attributes:
-        name: Its name; its runs are in OUTPUT_DIR/name.
-        seeds: The seeds of every arm.
-        arms: Arm to the settings in which it differs.
-    """
-
-    name: str
-    seeds: list[int]
-    arms: dict[str, Any]
-
-    def __post_init__(self) -> None:
-        if not self.seeds:
-            raise ValueError("study.seeds=[]: give at least one seed.")
+    exit_code = STOPPED_EXIT_CODE
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudySettings:
-    """What `foam ablate` is told.
+class Asked:
+    """What the user wants done.
 
     Attributes:
-        study: The study.
-        results_dir: Where the comparison is written.
+        settings: The study and how it is run.
+        shared: Settings of all runs.
+        command: What the user typed.
+        config_dirs: The user's own configuration folders.
     """
 
-    study: Study
-    results_dir: str
+    settings: StudySettings
+    shared: list[str]
+    command: str
+    config_dirs: Sequence[Path]
 
 
 def ablate(
-    name: str, overrides: Sequence[str], display: Display, *, command: str, config_dirs: Sequence[Path] = ()
+    name: str,
+    overrides: Sequence[str],
+    display: Display,
+    *,
+    command: str,
+    config_dirs: Sequence[Path] = (),
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """Run a study; finished runs are not repeated, unfinished ones are continued.
 
     Args:
         name: An option of the group study.
-        overrides: `study.*` and `results_dir` for the study itself, all others for every arm.
+        overrides: `study.*`, `launcher`, `jobs`, `run_limit_s` and `results_dir` for the study itself, all
+            others for every arm.
         display: Shows the progress.
         command: What the user typed.
         config_dirs: The user's own configuration folders.
+        dry_run: Whether the runs are only shown.
 
     Returns:
-        The comparison, as it is written to ablation_comparison.json.
+        The comparison, as it is written to ablation_comparison.json; of a dry run, the runs.
 
     Raises:
         FoamError: Every run failed.
     """
-    own = [word for word in overrides if word.startswith(("study.", "results_dir="))]
-    shared = machine.resolve_auto([word for word in overrides if word not in own])
-    composed = config.compose([f"study={name}", *own], config_dirs, name="ablate")
-    settings = build(StudySettings, composed.values)
-    study = settings.study
-    plans = {
-        (arm, seed): [*shared, *differences, f"seed={seed}", f"name.study={study.name}", f"name.arm={arm}"]
-        for seed in study.seeds
-        for arm, differences in study.arms.items()
-    }
-    for plan in plans.values():  # the whole study is checked before its first run starts
-        build_settings(config.compose(plan, config_dirs).values)
-    runs: dict[tuple[str, int], Path] = {}
-    failures: dict[str, str] = {}
-    for number, ((arm, seed), plan) in enumerate(plans.items(), 1):
-        display.say(f"[{number}/{len(plans)}] {study.name}: {arm}, seed {seed}", style="bold")
-        try:
-            runs[arm, seed] = _run_once(plan, display, command, config_dirs)
-        except (FoamError, OSError, RuntimeError) as error:
-            failures[f"{arm}/{seed}"] = str(error)
-            display.say(f"{arm}, seed {seed} failed: {error}", style="red")
-    if not runs:
+    asked = read_study(name, overrides, command, config_dirs)
+    study, launcher = asked.settings.study, asked.settings.launcher
+    if not dry_run:
+        launcher.warm_up()
+    arms = arms_of(study)
+    baselines = baseline_of(study, arms)
+    planned = plan_runs(study, arms, asked.shared, config_dirs)
+    if dry_run:
+        return _show(planned, study.name or name, display)
+    with study_lock(planned[0]):
+        folders, failures = run_all(asked, planned, display)
+    if not folders:
         raise FoamError(f"{study.name}: every run failed. The first: {next(iter(failures.values()))}")
-    document = compare_arms(study, runs, failures)
-    target = Path(settings.results_dir) / "ablation_comparison.json"
-    write_json(target, document)
+    runs = {(run.arm, run.seed): folders[run.label] for run in planned if run.label in folders}
+    document = compare_arms(study, arms, baselines, runs, failures)
+    target = write_results(document, runs, Path(asked.settings.results_dir))
     display.console.print(side_by_side(document))
+    for sentence in document["verdicts"]:
+        display.say(sentence)
     display.say(str(target), style="dim")
     return document
 
 
-def _run_once(plan: Sequence[str], display: Display, command: str, config_dirs: Sequence[Path]) -> Path:
-    composed = config.compose(plan, config_dirs)
-    arm, seed = arm_folder(composed.values, composed.choices), composed.values["seed"]
-    for folder in sorted(arm.glob(f"{seed}*")):
-        if not (folder / "manifest.json").is_file():
-            continue
-        if read_json(folder / "manifest.json")["run_id"] != run_id(composed.values):
-            continue
-        if status(folder) == "finished":
-            display.say(f"  finished before: {folder}", style="dim")
-            return folder
-        outcome = run_training([], display, command=command, resume=str(folder))
-        return _finished(outcome.folder, outcome.status)
-    outcome = run_training(plan, display, command=command, config_dirs=config_dirs)
-    return _finished(outcome.folder, outcome.status)
-
-
-def _finished(folder: Path, how: str) -> Path:
-    if how != "finished":
-        raise KeyboardInterrupt(f"stopped in {folder}")
-    return folder
-
-
-def compare_arms(study: Study, runs: dict[tuple[str, int], Path], failures: dict[str, str]) -> dict[str, Any]:
-    """Lay the arms side by side.
+def read_study(name: str, overrides: Sequence[str], command: str, config_dirs: Sequence[Path]) -> Asked:
+    """Tell the settings of the study from those of its runs.
 
     Args:
-        study: The study.
-        runs: (arm, seed) to the folder of its finished run.
-        failures: "arm/seed" to what went wrong.
+        name: An option of the group study.
+        overrides: As on the command line.
+        command: What the user typed.
+        config_dirs: The user's own configuration folders.
 
     Returns:
-        The document of ablation_comparison.json: per arm and metric the median over seeds, the extremes and
-        every value.
+        The study and the rest.
+
+    Raises:
+        ConfigError: A setting is wrong, or the launcher cannot work here.
     """
-    arms: dict[str, Any] = {}
-    for arm, differences in study.arms.items():
-        results = {
-            seed: read_json(runs[arm, seed] / "result.json") for seed in study.seeds if (arm, seed) in runs
-        }
-        keys = sorted({key for result in results.values() for key in result["metrics"]})
-        extra = {
-            "seconds": [result["seconds"] for result in results.values()],
-            "training_seconds": [result["training_seconds"] for result in results.values()],
-            "tokens": [result["tokens"] for result in results.values()],
-            "parameters/final": [result["parameters"]["final"] for result in results.values()],
-            "parameters/trainable": [result["parameters"]["trainable"] for result in results.values()],
-            "peak_memory_bytes": [result["peak_memory_bytes"] for result in results.values()],
-        }
-        values = {key: [result["metrics"][key] for result in results.values()] for key in keys} | extra
-        arms[arm] = {
-            "overrides": list(differences),
-            "seeds": list(results),
-            "runs": {str(seed): str(runs[arm, seed]) for seed in results},
-            "metrics": {key: _spread(numbers) for key, numbers in values.items() if numbers},
-            "primary": next((result["primary"] for result in results.values()), {}),
-            "seen": {
-                task: label
-                for result in results.values()
-                for task, label in seen_labels(result.get("contamination")).items()
-            },
-        }
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "study": study.name,
-        "seeds": study.seeds,
-        "arms": arms,
-        "failures": failures,
-    }
+    words = [f"launcher.{word}" if word.startswith("jobs=") else word for word in overrides]
+    own = [word for word in words if word.lstrip("+~").split("=")[0].split(".")[0] in _OWN_KEYS]
+    composed = config.compose([f"study={name}", *own], config_dirs, name="ablate")
+    values = config.resolve_environment(composed.values)
+    settings = build(StudySettings, values)
+    study = dataclasses.replace(settings.study, name=settings.study.name or name)
+    settings.launcher.check()
+    shared = [word for word in words if word not in own]
+    everywhere = [*study.settings, *shared, *(word for arm in study.arms.values() for word in arm)]
+    if settings.launcher.elsewhere and not any(
+        word.startswith("hardware=") and word != "hardware=auto" for word in everywhere
+    ):
+        raise ConfigError(
+            f"launcher={composed.choices.get('launcher')}: runs elsewhere, so this machine cannot choose the "
+            "profile. Name it: hardware=rtx4090, for example."
+        )
+    automatic = [one for one in machine.resolve_auto(everywhere) if one not in everywhere]
+    shared = [*automatic, *(word for word in shared if word != "hardware=auto")]
+    return Asked(
+        settings=dataclasses.replace(settings, study=study),
+        shared=shared,
+        command=command,
+        config_dirs=config_dirs,
+    )
 
 
-def _spread(values: Sequence[float | int]) -> dict[str, Any]:
-    return {"median": statistics.median(values), "min": min(values), "max": max(values), "values": values}
-
-
-def side_by_side(document: dict[str, Any]) -> Table:
-    """Show a comparison.
+@contextmanager
+def study_lock(run: PlannedRun) -> Generator[None]:
+    """Keep a second `foam ablate` of the same study out.
 
     Args:
-        document: From `compare_arms`.
+        run: Any run of it.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        CheckpointError: There is one already.
+        FoamError: The study's folder cannot be made.
+    """
+    folder = arm_folder(run.composed.values, run.composed.choices).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FoamError(f"output_dir={folder}: cannot be made: {error}") from error
+    with (folder / ".lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CheckpointError(
+                f"{folder}: another foam ablate is running this study. Wait for it, or give this one another "
+                "study.name."
+            ) from error
+        yield
+
+
+def run_all(
+    asked: Asked, runs: Sequence[PlannedRun], display: Display
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Run what is not finished.
+
+    Args:
+        asked: How.
+        runs: The runs.
+        display: Shows the progress.
 
     Returns:
-        A table with an arm per column; medians over seeds, extremes in brackets.
+        Label to folder of the finished runs, and label to error of those that failed.
+
+    Raises:
+        StudyStopped: The user stopped the study.
     """
-    arms = document["arms"]
-    title = f"{document['study']}: median of {len(document['seeds'])} seeds"
-    columns = [Column(Text(visible(arm))) for arm in arms]
-    table = Table("task", "when", *columns, title=Text(visible(title)))
-    primary: dict[str, str] = next((arm["primary"] for arm in arms.values() if arm["primary"]), {})
-    seen = {task: label for arm in arms.values() for task, label in arm["seen"].items()}
-    rows = [
-        (f"{when}/{task}/{metric}", f"{task} ({seen[task]})" if task in seen else task, when)
-        for task, metric in primary.items()
-        for when in ("base", "final")
-    ]
-    rows += [("parameters/final", "parameters", "final"), ("seconds", "seconds in all", "")]
-    for key, task, when in rows:
-        cells = [_cell(arm["metrics"].get(key)) for arm in arms.values()]
-        table.add_row(Text(visible(task)), when, *cells, end_section=when in ("final", ""))
-    return table
+    finished = finished_runs(runs)
+    pending = {run.label: _order(run, asked.command) for run in runs if run.label not in finished}
+    if finished:
+        display.say(f"{len(finished)} of {len(runs)} runs were finished before.", style="dim")
+    ended: dict[str, Ended] = {}
+    if pending:
+        with stop_requests(display.say) as should_stop:
+            ended = supervise(
+                pending,
+                asked.settings.launcher,
+                display,
+                run_limit_s=asked.settings.run_limit_s,
+                should_stop=should_stop,
+                already=(len(finished), len(runs)),
+            )
+            stopped = should_stop()
+        finished = finished_runs(runs)
+        if stopped and len(finished) < len(runs):
+            raise StudyStopped(
+                f"Stopped: {len(finished)} of {len(runs)} runs are finished. Continue with: {asked.command}"
+            )
+    return finished, {label: str(how.error) for label, how in ended.items() if how.status != "finished"}
 
 
-def _cell(spread: dict[str, Any] | None) -> str:
-    if spread is None:
-        return "-"
-    form = "{:,.0f}" if spread["median"] > 1000 else "{:.3f}"
-    low, middle, high = (form.format(spread[key]) for key in ("min", "median", "max"))
-    return middle if low == high else f"{middle} [{low}, {high}]"
+def finished_runs(runs: Sequence[PlannedRun]) -> dict[str, Path]:
+    """Find the runs that need not be repeated.
+
+    Args:
+        runs: The runs of a study.
+
+    Returns:
+        Label to folder.
+    """
+    found = {run.label: places.find(run) for run in runs}
+    return {label: path for label, path in found.items() if path is not None and status(path) == "finished"}
+
+
+def _order(run: PlannedRun, command: str) -> Order:
+    folder = places.find(run) or places.make(run)
+    return Order(
+        folder=str(folder.resolve()),
+        plugins=tuple(run.composed.values.get("plugins") or []),
+        command=command,
+        working_dir=os.getcwd(),  # noqa: PTH109
+        threads=None,
+    )
+
+
+def _show(runs: Sequence[PlannedRun], name: str, display: Display) -> dict[str, Any]:
+    """Print what a study would run."""
+    finished = finished_runs(runs)
+    estimates = estimate(runs, finished)
+    table = Table(
+        "arm", "seed", "status", "seconds", "GiB", "estimated from", title=f"{name}: {len(runs)} runs"
+    )
+    rows: list[dict[str, Any]] = []
+    for run in runs:
+        one, folder = estimates[run.label], places.find(run)
+        state = "new" if folder is None else status(folder)
+        seconds = "?" if one.seconds is None else f"{one.seconds:,.0f}"
+        memory = "?" if one.memory_bytes is None else f"{one.memory_bytes / 2**30:.1f}"
+        table.add_row(run.arm, str(run.seed), state, seconds, memory, one.source)
+        rows.append({"arm": run.arm, "seed": run.seed, "run_id": run.run_id, "status": state, **vars(one)})
+    display.console.print(table)
+    return {"study": name, "runs": rows, "seconds_left": _seconds_left(rows)}
+
+
+def _seconds_left(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    left = [row["seconds"] for row in rows if row["status"] != "finished"]
+    return None if None in left else float(sum(left))

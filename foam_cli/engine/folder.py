@@ -121,6 +121,11 @@ class RunFolder:
             ) from error
         return self
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a process has worked on it; a study writes the configuration of its runs beforehand."""
+        return (self.path / "manifest.json").is_file()
+
     def close(self) -> None:
         """Give the folder back."""
         if self._lock is not None:

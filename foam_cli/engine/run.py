@@ -59,7 +59,7 @@ def run_training(
             raise ConfigError(f"--resume {resume}: the run has its settings already; leave out {others[0]}.")
         folder = RunFolder.open(Path(resume))
         values = config.from_yaml(folder.path / "config.yaml", config.plugins_of(overrides))
-        return _run(build_settings(values), values, folder, display, command, resuming=True)
+        return _run(build_settings(values), values, folder, display, command, resuming=folder.has_begun)
     composed = config.compose(machine.resolve_auto(overrides), config_dirs)
     settings = build_settings(composed.values)
     arm = arm_folder(composed.values, composed.choices)

@@ -93,7 +93,7 @@ def summed_up(settings: Settings, results: Mapping[str, Results]) -> Transfer | 
         results: `base`, and the results after every stage.
 
     Returns:
-        The matrix R and what follows from it, or None where a stage has no task whose answers are right or wrong.
+        The matrix R and what follows from it, or None where a stage has no task with right answers.
     """
     names = [stage.task for stage in settings.stages]
     base = results["base"]

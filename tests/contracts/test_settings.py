@@ -215,10 +215,15 @@ def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_p
     for option in ("wikitext2", "arc_replay", "hub"):
         finish("train", *tiny, *public, f"data={option}", *(["data.id=a/b"] if option == "hub" else []))
     finish("ablate", "sweep", *plain, "study.seeds=[0]")
+    search = [one for one in plain if not one.startswith("evaluation=")]
+    finish("ablate", "search", "search_example", *search, "study.search.trials=1", "study.seeds=[0]")
 
     unread = {
         f"{cls.__qualname__}.{field.name}"
         for cls in configurable()
+        if not cls.__module__.startswith(
+            "foam_cli.engine.launchers"
+        )  # read where they launch, in test_study.py
         for field in dataclasses.fields(cls)
         if field.name not in recorded[cls.__qualname__]
     }

@@ -233,7 +233,7 @@ def test_a_study_compares_its_arms_and_repeats_nothing(
     def never(*args: object, **kwargs: object) -> None:
         raise AssertionError("a finished run was repeated")
 
-    monkeypatch.setattr(studies, "run_training", never)
+    monkeypatch.setattr(studies, "supervise", never)
     again = studies.ablate("sweep", words, display(), command="foam ablate sweep")
     assert again["arms"] == document["arms"]
 

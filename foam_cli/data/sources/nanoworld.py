@@ -178,6 +178,7 @@ class NanoworldBase:
         """
         skills = NanoworldSkills(
             skills=["tool_use", "identity", "autonomy"], num_examples=0, validation_examples=0,
-            max_length=self.max_length, identity=Identity(name="Foam", author="the Foam Lab"), curriculum=self.curriculum,
+            max_length=self.max_length, identity=Identity(name="Foam", author="the Foam Lab"),
+            curriculum=self.curriculum,
         )  # fmt: skip
         return skills.evaluation_items(name, num_items)
