@@ -270,6 +270,8 @@ def _explain(error: Exception, overrides: Sequence[str], config_dirs: Sequence[P
         )
     if (homeless := re.search(r"Could not override '(\S+)'. No match", text)) is not None:
         group, _, part = homeless[1].rpartition("/")
+        if not group:
+            return f"{part}: has no effect here; it belongs to foam ablate."
         chosen = [one for one in overrides if _split(one)[1] == group]
         return (
             f"{group}.{part}: has no effect, because {(chosen or [f'the chosen {group}'])[-1]} has no {part}."

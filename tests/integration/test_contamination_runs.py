@@ -104,6 +104,7 @@ def test_an_allowance_is_for_what_it_names(foam, words, setting, said):
     assert found.code != 0 and said in " ".join(found.err.split())
 
 
+@pytest.mark.slow
 def test_replayed_data_is_searched_too(foam, words, tmp_path):
     (tmp_path / "old.txt").write_text(f"Old. {QUESTIONS[2]} Yes.\n", encoding="utf-8")
     (tmp_path / "new.jsonl").write_text('{"text": "some words"}\n' * 4, encoding="utf-8")
@@ -158,6 +159,7 @@ def test_the_embedded_world_may_be_trained_on():
     assert "tool_use" in watch.found([])
 
 
+@pytest.mark.slow
 def test_a_corpus_is_tokenised_once(foam, small, tmp_path, monkeypatch):
     monkeypatch.setattr("foam_cli.data.cache.MIN_CHARACTERS", 0)
     words = [one for one in small if not one.startswith("growth.")]

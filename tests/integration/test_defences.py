@@ -123,6 +123,7 @@ def test_penalties_are_those_that_the_step_sees(settings: list[str], tmp_path: P
 # ---------------------------------------------------------------- teachers
 
 
+@pytest.mark.slow
 def test_the_kept_teacher_and_the_detached_one_say_the_same(settings: list[str], tmp_path: Path) -> None:
     few = "regularizer.distillation.top_k=40"
     for rows in ("old", "all"):

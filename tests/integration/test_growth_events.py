@@ -38,6 +38,7 @@ def test_once_grows_before_the_first_step(foam, tiny_run, tmp_path):
     assert read_json(folder_in(tmp_path) / "result.json")["growth_events"] == 1
 
 
+@pytest.mark.slow
 def test_duplicate_gives_every_neuron_a_twin_and_trains_the_twins_alone(foam, tiny_run, tmp_path):
     plain = [one for one in tiny_run if not one.startswith("growth.")]
     said = foam("train", *plain, "growth=duplicate", "train=grown", "checkpoint.every_steps=24")

@@ -167,6 +167,7 @@ def test_killed_at_any_step(
     assert_identical(whole, folder)
 
 
+@pytest.mark.slow
 def test_resume_auto_finds_the_newest_unfinished_run_of_the_same_settings(
     tiny_run: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,7 @@ def test_a_resume_in_any_stage_is_exact(foam, two_stages, monkeypatch, stop_afte
     assert cut["metrics"] == uncut["metrics"]
 
 
+@pytest.mark.slow
 def test_the_embedded_skills_fill_the_matrix(foam):
     said = foam(
         "train", "data=[tool_use,identity]", "train.steps=2", "data.num_examples=60",
@@ -98,6 +99,7 @@ def test_distillation_over_stages_is_refused(foam, two_stages):
     assert "its teacher is the base model" in said.err
 
 
+@pytest.mark.slow
 def test_online_ewc_takes_every_stage_in(foam, two_stages):
     settings = ["regularizer=ewc", "regularizer.ewc.online_decay=0.5", "regularizer.ewc.num_examples=4"]
     said = foam("train", *two_stages, *settings, f"data.old_path={Path.cwd()}/first.jsonl", "train=full")

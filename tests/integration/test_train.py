@@ -119,6 +119,7 @@ def test_the_same_settings_make_the_same_run(tiny_run: list[str], tmp_path: Path
     assert one.parent.name == other.parent.name  # the run's id is a hash of what it does, not of where
 
 
+@pytest.mark.slow
 def test_a_second_run_of_the_same_settings_gets_its_own_folder(tiny_run: list[str]) -> None:
     assert train(tiny_run).name == "0"
     assert train(tiny_run).name == "0-2"
@@ -162,6 +163,7 @@ def test_accumulation_normalises_by_tokens(tiny_run: list[str], tmp_path: Path) 
     assert row["loss"] == pytest.approx(total / count, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_small_gpu_profile_runs_on_the_cpu(tiny_run: list[str], tmp_path: Path) -> None:
     """bf16 weights with a compensated update and 8-bit Adam: all of rtx3060 but the device."""
     other = [s for s in tiny_run if not s.startswith("hardware")]

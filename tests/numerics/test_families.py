@@ -92,7 +92,10 @@ def grown(name, dtype=torch.float32):
 
 
 @pytest.mark.parametrize("name", GROWING)
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [(torch.float64, 1e-9), pytest.param(torch.float32, 1e-5, marks=pytest.mark.slow)],
+)
 def test_growth_of_neurons_and_of_blocks_preserves_the_function(name, dtype, tolerance):
     model = tiny_family(name, dtype)
     before = model(tokens()).logits.detach()

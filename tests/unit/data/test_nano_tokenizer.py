@@ -34,6 +34,7 @@ def test_a_name_and_a_number_are_one_token_and_the_same_in_a_sentence_and_in_jso
         assert str(number) in shipped.tokenize(f'{{"n": {number}}}')
 
 
+@pytest.mark.slow
 def test_what_plain_transformers_loads_is_what_was_trained(tokenizer: Qwen2Tokenizer, tmp_path: Path) -> None:
     # transformers cuts text for a Qwen2 model by Qwen's pattern, whatever tokenizer.json says
     tokenizer.save_pretrained(tmp_path)

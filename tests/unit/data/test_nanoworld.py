@@ -27,6 +27,7 @@ def replay() -> list[dict]:
     return corpus.replay_documents(0)
 
 
+@pytest.mark.slow
 def test_the_world_is_the_same_for_every_seed_and_the_wording_is_not(base: list[dict]) -> None:
     assert corpus.base_documents(0) == base
     other = corpus.base_documents(1)

@@ -93,6 +93,7 @@ def world(tmp_path, monkeypatch):
     return ran, kill_at, search, tmp_path
 
 
+@pytest.mark.slow
 def test_a_search_killed_in_the_middle_loses_and_repeats_nothing(world):
     ran, kill_at, search, folder = world
     kill_at.append(6)  # the second seed of the third trial

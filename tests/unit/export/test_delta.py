@@ -212,6 +212,7 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
         foam_cli.load_grown(tiny_family("llama"), tmp_path / "absent.safetensors")
 
 
+@pytest.mark.slow
 def test_public_names_are_there_and_do_not_import_torch():
     code = (
         "import sys, foam_cli, foam_cli.cli.main; assert 'torch' not in sys.modules; "
