@@ -68,6 +68,7 @@ def test_a_run_stops_before_step_0_and_names_what_it_found(foam, words, tmp_path
     assert result["status"] == "failed" and result["step"] == 0 and not (folder / "evaluations").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allowed", ["true", "[arc_easy]"])
 def test_what_is_allowed_is_counted_and_printed_beside_the_scores(foam, words, tmp_path, allowed):
     said = foam("train", *words, f"evaluation.allow_contamination={allowed}")

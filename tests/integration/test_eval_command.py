@@ -34,6 +34,7 @@ def settings(questions) -> list[str]:
     return [f"evaluation.arc.path={questions}", "hardware=cpu", "hardware.threads=1", "output_dir=outputs"]
 
 
+@pytest.mark.slow
 def test_two_targets_are_compared_item_by_item(foam, tiny_folder, settings):
     said = foam("eval", "arc_easy", str(tiny_folder), "model=nano", *settings, "--json")
     assert said.code == 0, said.err
@@ -117,6 +118,7 @@ def test_a_stopped_evaluation_goes_on_where_it_was(foam, tiny_folder, settings, 
     assert not list(unfinished.iterdir())
 
 
+@pytest.mark.slow
 def test_out_of_memory_while_training_is_recorded(foam, small, monkeypatch):
     """One task fails at every step, the other one goes on; both are in result.json."""
     run, calls = Heldout.run, []

@@ -63,6 +63,7 @@ NEURON_PLACEMENTS, BLOCK_PLACEMENTS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("growth", "words", "right"),
     [("v3", BLOCK_PLACEMENTS, NEURON_PLACEMENTS), ("block_schedule", NEURON_PLACEMENTS, BLOCK_PLACEMENTS)],

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM
 from foam_cli.core.files import read_json
 
 
+@pytest.mark.slow
 def test_a_sweep_scores_points_and_any_point_can_be_exported(foam, tiny_run, tiny_folder):
     said = foam(
         "train", *tiny_run, "evaluation=heldout", "interpolate=wise_ft", "interpolate.alphas=[0.5]",

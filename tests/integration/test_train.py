@@ -111,6 +111,7 @@ def test_the_export_is_a_plain_model_that_says_the_same(finished: Path) -> None:
     assert model.generate(**prompt, max_new_tokens=4, do_sample=False).shape[1] > prompt["input_ids"].shape[1]
 
 
+@pytest.mark.slow
 def test_the_same_settings_make_the_same_run(tiny_run: list[str], tmp_path: Path) -> None:
     one = train([*tiny_run, f"output_dir={tmp_path / 'a'}"])
     other = train([*tiny_run, f"output_dir={tmp_path / 'b'}"])
@@ -125,6 +126,7 @@ def test_a_second_run_of_the_same_settings_gets_its_own_folder(tiny_run: list[st
     assert train(tiny_run).name == "0-2"
 
 
+@pytest.mark.slow
 def test_growth_does_not_change_the_order_of_the_data(tiny_run: list[str], tmp_path: Path) -> None:
     off = [s for s in tiny_run if not s.startswith("growth.")]
     without = train([*off, "growth=none", f"output_dir={tmp_path / 'off'}"])

@@ -29,7 +29,24 @@ from foam_cli.model.surgery import apply
 
 #: Names of the tensors of the FFN in any family, told by eye.
 FFN = re.compile(r"\.(mlp|fc1|fc2|ffn)\.")
-GROWING = [*NAMES, *FIXED_WIDTH_NAMES]
+#: One of every layout; the others, which differ in attention and norms, are slow together.
+QUICK = {
+    "gpt2",
+    "qwen2",
+    "llama-biased",
+    "gemma2",
+    "phi",
+    "phi3",
+    "opt",
+    "gpt_neox",
+    "olmo2",
+    "bloom",
+    "glm4",
+}
+GROWING = [
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+    for name in [*NAMES, *FIXED_WIDTH_NAMES]
+]
 LR = 1e-3
 
 

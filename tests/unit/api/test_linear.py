@@ -75,6 +75,7 @@ def test_growing_preserves_the_function_and_then_follows_the_formula():
     assert layer.grown.down_CD[:6].abs().sum() > 0 and not layer.grown.down_CD[6:].any()
 
 
+@pytest.mark.slow
 def test_grown_neurons_learn_what_a_linear_layer_cannot():
     x, _ = data(256)
     y = x.abs() @ torch.randn(6, 10, generator=torch.Generator().manual_seed(1))

@@ -130,6 +130,7 @@ def test_no_argument_value_and_no_unseen_tool_is_trained(training, items):
     assert len(asked) > 100 and not (asked & trained) - enumerations()
 
 
+@pytest.mark.slow
 def test_calls_fit_the_listed_schemas(training, items):
     shapes = Counter()
     for document in training:

@@ -100,6 +100,7 @@ def test_seeds_that_are_not_composed_one_by_one_are_as_if_they_were():
     assert len({run.run_id for run in runs}) == 1
 
 
+@pytest.mark.slow
 def test_a_run_is_found_by_what_it_does_and_nothing_is_overwritten(tmp_path):
     def planned(seed: int, *words: str):
         one = study(seeds=[seed], arms={"v3": []})

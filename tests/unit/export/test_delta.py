@@ -141,6 +141,7 @@ def test_the_wrong_base_is_refused_and_left_alone(other, tmp_path):
     assert torch.equal(logits(base), before) and not growable_ffns(base)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first_blocks", [(), (0,), (1,), (1, 1)])
 def test_two_deltas_of_one_base_stack(first_blocks, tmp_path):
     one, two = grown(seed=1, blocks=first_blocks), grown(seed=2, num=70, blocks=(1, 0))

@@ -42,6 +42,7 @@ def test_a_model_that_cannot_be_asked_for_says_what_to_do():
         config_at("nobody/nothing")
 
 
+@pytest.mark.slow
 def test_the_document_says_what_a_run_needs(foam, small):
     said = foam("plan", *small, "--json")
     assert said.code == 0 and "fits: " in said.err
