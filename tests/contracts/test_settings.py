@@ -19,8 +19,9 @@ import pytest
 import yaml
 
 import foam_cli
-from foam_cli import config
+from foam_cli import building, config
 from foam_cli.core.settings import Settings
+from foam_cli.data.nanoworld import corpus
 from foam_cli.engine.ablate import StudySettings
 
 SOURCE = Path(foam_cli.__file__).parent
@@ -31,6 +32,8 @@ READ_BEFORE_BUILDING = {
     "RunName.study": ("engine/folder.py", 'name["study"]'),
     "RunName.arm": ("engine/folder.py", 'name["arm"]'),
 }
+#: Read where they launch, in test_study.py, and where the harness is installed, in test_lm_eval.py.
+READ_ELSEWHERE = ("foam_cli.engine.launchers", "foam_cli.evaluation.tasks.lm_eval")
 CONF_FILES = sorted(config.conf_dir().rglob("*.yaml"))
 
 
@@ -146,8 +149,8 @@ def recorded(monkeypatch):
         object.__setattr__(made, "__class__", type(cls.__name__, (cls,), body))
         return made
 
-    build = config._build
-    monkeypatch.setattr(config, "_build", lambda *args, **kwargs: recording(build(*args, **kwargs)))
+    build = building._build
+    monkeypatch.setattr(building, "_build", lambda *args, **kwargs: recording(build(*args, **kwargs)))
     return read
 
 
@@ -191,20 +194,31 @@ def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_p
                     finish("train", *plain, *words, allowed="does not fit here")
     for option in config.groups()["regularizer"]:
         finish("train", *plain, "growth=v3", *often, f"regularizer={option}")
+    own = ["replay=self_generated", "replay.num_documents=4", "replay.max_tokens=8", "replay.min_tokens=1"]
+    own += ["replay.max_guess_nats=100", "replay.max_overlap_frac=1", "replay.max_repeated_frac=1"]
+    finish("train", *plain[:-1], "growth=none", *own, "replay.keep_unended=true")
+    source = ["replay.source=files", "replay.source.path=text.txt"]
+    finish("train", *plain[:-1], "growth=none", "replay=loss_weighted", *source)
+    finish("train", *plain, "growth=none", "data.curriculum=difficulty", "interpolate=wise_ft")
     profile = ["hardware=rtx3060", "hardware.device=cpu", "hardware.threads=1"]
     finish("train", *plain, *profile, "growth=v3", *often, "export=hf", "export.max_abs_dlogits=1")
+
+    finish("plan", *plain, "hardware=rtx3060", "growth=v3", *often)
 
     tiny = [f"model.path={tiny_folder}", "hardware=cpu", "hardware.threads=1"]
     for subset in ("Easy", "Challenge"):
         choices = {"text": ["a", "b"], "label": ["A", "B"]}
         row = {"id": "1", "question": "Why?", "choices": choices, "answerKey": "A"}
         (tmp_path / f"ARC-{subset}-test.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
-    tasks = [one for one in config.groups()["evaluation"] if one not in ("none", "heldout", "files")]
+    of_runs = ("none", "heldout", "files", "arc_replay", "hub", "wikitext2", "lm_eval")
+    tasks = [one for one in config.groups()["evaluation"] if one not in of_runs]
     finish("eval", *tasks, *tiny, "evaluation.max_items=1", f"evaluation.arc.path={tmp_path}")
     short = ["train.steps=1", "train.batch_tokens=1024", "data.max_length=1000", "data.validation_examples=4"]
     world = [*short, "evaluation=heldout", "replay=none", "export=none"]
     finish("train", *tiny, *world, "data=nanoworld", "data.num_examples=8")
+    monkeypatch.setattr(corpus, "PRETRAINING_SCALE", 1)
     finish("train", *tiny, *world, "data=nanoworld_base")
+    finish("train", *tiny, *world, "data=skills", "data.num_examples=8", "data.skills=[identity]")
     rows = {"text": "Some words to score.\n"}, {"text": "More of them.\n"}
 
     def load_dataset(name, config, *, split, revision):
@@ -221,9 +235,7 @@ def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_p
     unread = {
         f"{cls.__qualname__}.{field.name}"
         for cls in configurable()
-        if not cls.__module__.startswith(
-            "foam_cli.engine.launchers"
-        )  # read where they launch, in test_study.py
+        if not cls.__module__.startswith(READ_ELSEWHERE)
         for field in dataclasses.fields(cls)
         if field.name not in recorded[cls.__qualname__]
     }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from foam_cli.core.errors import DataError
 from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.nanoworld import corpus as world
@@ -38,12 +39,18 @@ def knowledge_items(name: str) -> list[dict[str, Any]]:
 
     Returns:
         The items; see foam_cli.data.nanoworld for their form.
+
+    Raises:
+        DataError: There are no questions of that name.
     """
     functions = {
         "science": world.science_items,
         "general_chat": world.chat_items,
         "base_identity": world.base_identity_items,
     }
+    if name not in functions:
+        what = "documents are set apart by a run: score one, run=DIR" if name == "validation" else "not known"
+        raise DataError(f"evaluation: the embedded world has no questions called '{name}'; {what}.")
     return functions[name]()
 
 
