@@ -21,7 +21,7 @@ def origin(runs: Sequence[RunFolder]) -> list[tuple[str, list[str]]]:
     commands = [shlex.join(map(str, one)) if isinstance(one, list) else one for one in _each(runs, "command")]
     seeds = [run.manifest.get("seed", run.result.get("seed")) for run in runs]
     lines += _line("command", commands) + _line("seed" if len(set(map(str, seeds))) < 2 else "seeds", seeds)
-    for key in ("git_commit", "foam", "started"):
+    for key in ("git_commit", "foam", "base_sha256", "started"):
         lines += _line(key.replace("_", " "), _each(runs, key))
     for key in ("versions", "machine", "data"):
         parts = [mapping(one) for one in _each(runs, key)]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
+from foam_cli.core.text import visible
 from foam_cli.report.canvas import (
     BEFORE,
     GROWTH,
@@ -18,16 +19,16 @@ from foam_cli.report.canvas import (
     LEARNT,
     LINE,
     MUTED,
+    PAPER,
     new_page_axes,
     new_panels,
-    short,
 )
 from foam_cli.report.gallery import draw
 from foam_cli.report.numbers import as_number
 from foam_cli.report.run_folder import RunFolder, mapping
 from foam_cli.report.study_folder import Spread, StudyArm, StudyFolder, spread, tasks_of
 
-MAX_PANELS = 24
+_MAX_PANELS = 24
 _MAX_LABELS = 14
 _MAX_BLOCKS = 24
 _NUM_BINS = 20
@@ -51,6 +52,11 @@ def draw_study(study: StudyFolder, folder: FilePath) -> dict[str, str]:
         "births": lambda: births_figure(study.arms),
     }
     return draw(makers, folder)
+
+
+def _label(arm: str, length: int) -> str:
+    """An arm as its folder is called, cut where that is too long."""
+    return visible(arm if len(arm) <= length else arm[: length - 1] + "…")
 
 
 # ---------------------------------------------------------------- learnt against kept
@@ -123,8 +129,9 @@ def _name_points(
         taken.append((x, y * scale + offset))
         is_far = x > left + 0.75 * (right - left)
         axes.annotate(
-            short(name, 32), (x, y), xytext=(-7 if is_far else 7, offset), textcoords="offset points",
+            _label(name, 32), (x, y), xytext=(-7 if is_far else 7, offset), textcoords="offset points",
             ha="right" if is_far else "left", va="center", color=INK,
+            bbox={"facecolor": PAPER, "alpha": 0.85, "linewidth": 0, "pad": 0.8},
         )  # fmt: skip
 
 
@@ -141,7 +148,7 @@ def retention_figure(arms: Sequence[StudyArm]) -> Figure | None:
         The figure; None where no arm was evaluated during training.
     """
     curves = {arm.name: {role: _retained(arm, role) for role in _COLOURS} for arm in arms}
-    shown = [arm for arm in arms if any(curves[arm.name].values())][:MAX_PANELS]
+    shown = [arm for arm in arms if any(curves[arm.name].values())][:_MAX_PANELS]
     if not shown:
         return None
     figure, panels = new_panels(len(shown), _columns(shown), 1.65)
@@ -151,7 +158,7 @@ def retention_figure(arms: Sequence[StudyArm]) -> Figure | None:
             _band(axes, curves[arm.name][role], colour)
         axes.set_ylim(-0.03, 1.03)
         axes.set_yticks([0, 0.5, 1], ["0", "50", "100 %"])
-        axes.set_title(short(arm.name, 30), loc="left", fontsize=8, color=INK, pad=4)
+        axes.set_title(_label(arm.name, 30), loc="left", fontsize=8, color=INK, pad=4)
         axes.margins(x=0.02)
     for name, colour in (("to be learnt", LEARNT), ("to be kept", KEPT), ("growth", GROWTH)):
         panels[0].plot([], [], color=colour, label=name)
@@ -215,7 +222,7 @@ def births_figure(arms: Sequence[StudyArm]) -> Figure | None:
     Returns:
         The figure; all panels have the same shades and the same time.
     """
-    grown = [arm for arm in arms if any(run.neurons_born for run in arm.runs.values())][:MAX_PANELS]
+    grown = [arm for arm in arms if any(run.neurons_born for run in arm.runs.values())][:_MAX_PANELS]
     if not grown:
         return None
     runs = [run for arm in grown for run in arm.runs.values()]
@@ -229,7 +236,7 @@ def births_figure(arms: Sequence[StudyArm]) -> Figure | None:
     for arm, axes in zip(grown, panels, strict=True):
         _heat(axes, cells[arm.name], most, num_rows)
         total = statistics.fmean(run.neurons_born for run in arm.runs.values())
-        title = f"{short(arm.name, 24)}  ·  {total:.0f} neurons"
+        title = f"{_label(arm.name, 24)}  ·  {total:.0f} neurons"
         axes.set_title(title, loc="left", fontsize=8, color=INK, pad=4)
         ticks = [0, _NUM_BINS // 2, _NUM_BINS]
         axes.set_xticks([tick - 0.5 for tick in ticks], [f"{last * tick / _NUM_BINS:.0f}" for tick in ticks])
@@ -276,12 +283,16 @@ def _square(column: int, row: int) -> Path:
     return Path([(x, y), (x + 0.92, y), (x + 0.92, y + 0.84), (x, y + 0.84), (x, y)], closed=True)
 
 
-def captions() -> dict[str, dict[str, str]]:
+def study_captions(arms: Sequence[StudyArm]) -> dict[str, dict[str, str]]:
     """What stands beside each figure.
+
+    Args:
+        arms: The arms.
 
     Returns:
         For each figure its title, its explanation, and what is said where there is nothing to draw.
     """
+    cut = f" At most {_MAX_PANELS} arms are drawn." if len(arms) > _MAX_PANELS else ""
     return {
         "tradeoff": {
             "title": "Learnt against forgotten",
@@ -293,12 +304,13 @@ def captions() -> dict[str, dict[str, str]]:
         "retention": {
             "title": "Scores while training",
             "text": "Means over the tasks, on the items asked during training: medians over seeds, shaded to "
-            "the extremes. Dotted lines mark growth of the first seed.",
+            "the extremes. Dotted lines mark growth of the first seed." + cut,
             "absent": "No arm was evaluated while it trained (evaluation.every_steps).",
         },
         "births": {
             "title": "Where and when neurons were born",
-            "text": "Neurons born by block (upwards: nearer to the output) and time, the mean over seeds.",
+            "text": "Neurons born by block (upwards: nearer to the output) and time, the mean over seeds."
+            + cut,
             "absent": "No neuron was born in any arm.",
         },
     }

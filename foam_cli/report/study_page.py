@@ -39,13 +39,13 @@ def study_report(folder: Path) -> Path:
         The page.
     """
     # matplotlib takes a second to import: only those who draw pay for it.
-    from foam_cli.report.study_figures import captions, draw_study
+    from foam_cli.report.study_figures import draw_study, study_captions
 
     study = read_study(folder)
     drawn = draw_study(study, folder / "figures")
     figures = {
         name: caption | {"svg": Markup(drawn[name]) if name in drawn else None}
-        for name, caption in captions().items()
+        for name, caption in study_captions(study.arms).items()
     }
     page = folder / "report.html"
     write_text(page, render("study.html.j2", study_context(study) | {"figures": figures}))
@@ -106,9 +106,9 @@ def _tested(arm: str, sentence: str) -> Clause:
 def _measured(arm: StudyArm) -> Clause:
     parts: list[str] = []
     if arm.learnt is not None:
-        parts.append(f"learnt {score(arm.learnt.median, 'acc')}{_ends(arm.learnt, _percent)}")
+        parts.append(f"learnt tasks {score(arm.learnt.median, 'acc')}{_ends(arm.learnt, _percent)}")
     if arm.kept is not None:
-        parts.append(f"kept {_points(arm.kept.median)} points{_ends(arm.kept, _points)}")
+        parts.append(f"kept tasks {_points(arm.kept.median)} points{_ends(arm.kept, _points)}")
     if not parts:
         return Clause(what=arm.name, which=["neither asked what it learnt nor what it kept"])
     return Clause(what=arm.name, which=parts, remark=f" (not tested; {plural(len(arm.runs), 'seed')})")
@@ -151,8 +151,8 @@ def _facts(study: StudyFolder) -> list[tuple[str, str, str]]:
 def _cell(found: Spread | None, write: Callable[[Any], str]) -> dict[str, str]:
     if found is None:
         return {"value": numbers.DASH, "extremes": ""}
-    low, middle, high = write(found.low), write(found.median), write(found.high)
-    return {"value": middle, "extremes": "" if low == high else f"{low} to {high}"}
+    low, high = write(found.low).removesuffix("\u202f%"), write(found.high).removesuffix("\u202f%")
+    return {"value": write(found.median), "extremes": "" if low == high else f"{low} to {high}"}
 
 
 def _base_cell(study: StudyFolder, task: str, metric: str) -> dict[str, str]:
