@@ -48,7 +48,7 @@ class StudyArm:
         """A number of result.json over the seeds.
 
         Args:
-            path: The keys that lead to it.
+            *path: The keys that lead to it.
 
         Returns:
             Its spread, or None where no run has it.

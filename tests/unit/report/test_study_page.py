@@ -2,13 +2,15 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from foam_cli.report.study_figures import pareto
+from foam_cli.report.html import render
+from foam_cli.report.study_figures import pareto, study_captions
 from foam_cli.report.study_folder import is_study, read_study
 from foam_cli.report.study_page import study_context, study_report
 from tests.html_page import Page, browse, needs_browser
@@ -62,7 +64,10 @@ def study(tmp_path: Path, write: Write, write_run: WriteRun) -> Path:
 
 
 def text_of(folder: Path) -> str:
-    return Page(study_report(folder).read_text(encoding="utf-8")).text
+    """The page's text, without the time that drawing takes."""
+    study = read_study(folder)
+    figures = {name: caption | {"svg": None} for name, caption in study_captions(study.arms).items()}
+    return Page(render("study.html.j2", study_context(study) | {"figures": figures})).text
 
 
 def test_without_a_comparison_it_says_what_was_measured(study: Path):
@@ -139,6 +144,9 @@ def test_every_figure_is_on_the_page_and_beside_it(study: Path):
     assert names == {f"{name}.{end}" for name in FIGURES for end in ("png", "svg")}
     ids = [value for name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
+    policy = next(value for _, value in page.attributes if value.startswith("default-src"))
+    assert "default-src 'none'" in policy and "script-src" not in policy
+    assert not [value for name, value in page.attributes if "://" in value and not name.startswith("xmlns")]
 
 
 @pytest.mark.parametrize("damage", ["{", "null", '{"arms": 3}', '{"arms": {"v3": 4}, "comparisons": [5]}'])
@@ -151,9 +159,10 @@ def test_runs_that_say_nothing_do_no_harm(study: Path, write: Write):
     for file in study.glob("*/*/*.json*"):
         file.unlink()
     write(study / "v3" / "1" / "result.json", {"status": "finished"})
-    text = text_of(study)
-    assert "v3 neither asked what it learnt nor what it kept." in text
-    assert "No neuron was born in any arm." in text
+    page = Page(study_report(study).read_text(encoding="utf-8"))
+    assert "v3 neither asked what it learnt nor what it kept." in page.text
+    assert "No neuron was born in any arm." in page.text
+    assert "svg" not in page.tags
 
 
 def test_what_is_no_study_is_told_apart(study: Path, tmp_path: Path):
@@ -177,6 +186,21 @@ def test_hostile_text_is_inert(tmp_path: Path, write: Write, write_run: WriteRun
     assert not [name for name, _ in page.attributes if name.startswith("on") or name == "src"]
     assert page.text.count("document.title='taken'") >= 8
     assert "\u202e" not in page.text
+
+
+@pytest.mark.slow
+def test_200_runs_take_less_than_ten_seconds(tmp_path: Path, write: Write, write_run: WriteRun):
+    for arm in range(40):
+        make_arm(tmp_path / f"arm{arm}", write, write_run, "plain", [arm / 40] * 5)
+    rows = [{"step": step, "loss": 1.0, "lr": 0.1, "tokens": step} for step in range(1, 1001)]
+    for file in tmp_path.glob("*/*/metrics.jsonl"):
+        with file.open("a") as log:
+            log.writelines(json.dumps(row) + "\n" for row in rows)
+    began = time.process_time()
+    page = study_report(tmp_path)
+    assert time.process_time() - began < 10
+    assert page.stat().st_size < 3_000_000
+    assert "At most 24 arms are drawn." in page.read_text(encoding="utf-8")
 
 
 def test_names_of_arms_are_shown_whole(study: Path, write: Write):
