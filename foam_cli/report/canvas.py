@@ -137,8 +137,14 @@ def new_panels(count: int, num_columns: int, height_inches: float) -> tuple[Figu
     total = num_rows * height_inches + 0.4
     figure = Figure(figsize=(PAGE_WIDTH_INCHES, total), facecolor=PAPER)
     FigureCanvasAgg(figure)
+    gap = 0.48
     figure.subplots_adjust(
-        left=0.05, right=0.985, wspace=0.14, hspace=0.5, bottom=0.46 / total, top=1 - 0.42 / total
+        left=0.05,
+        right=0.985,
+        wspace=0.2,
+        hspace=gap / (height_inches - gap),
+        bottom=0.46 / total,
+        top=1 - 0.42 / total,
     )
     axes = [figure.add_subplot(num_rows, num_columns, place + 1) for place in range(count)]
     for one in axes:

@@ -158,6 +158,7 @@ def retention_figure(arms: Sequence[StudyArm]) -> Figure | None:
             _band(axes, curves[arm.name][role], colour)
         axes.set_ylim(-0.03, 1.03)
         axes.set_yticks([0, 0.5, 1], ["0", "50", "100 %"])
+        axes.locator_params(axis="x", nbins=5)
         axes.set_title(_label(arm.name, 30), loc="left", fontsize=8, color=INK, pad=4)
         axes.margins(x=0.02)
     for name, colour in (("to be learnt", LEARNT), ("to be kept", KEPT), ("growth", GROWTH)):
@@ -236,7 +237,7 @@ def births_figure(arms: Sequence[StudyArm]) -> Figure | None:
     for arm, axes in zip(grown, panels, strict=True):
         _heat(axes, cells[arm.name], most, num_rows)
         total = statistics.fmean(run.neurons_born for run in arm.runs.values())
-        title = f"{_label(arm.name, 24)}  ·  {total:.0f} neurons"
+        title = f"{_label(arm.name, 22)}  ·  {total:.0f} neurons"
         axes.set_title(title, loc="left", fontsize=8, color=INK, pad=4)
         ticks = [0, _NUM_BINS // 2, _NUM_BINS]
         axes.set_xticks([tick - 0.5 for tick in ticks], [f"{last * tick / _NUM_BINS:.0f}" for tick in ticks])
