@@ -41,6 +41,10 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).replace("\u202f", " ").split())
 
 
+#: Chromium asks its maker for the time and for updates, whatever page is open.
+_OF_THE_BROWSER = re.compile(r"https?://[\w-]+\.(google|googleapis|gvt1)\.com/")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shown:
     """What a browser made of a page.
@@ -71,4 +75,5 @@ def browse(page: Path, folder: Path) -> Shown:
     command = ["chromium", *_FLAGS.split(), *places]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     urls = re.findall(r'"url":"([^"]+)"', log.read_text())
-    return Shown(html=done.stdout, log=done.stderr, requests=[url for url in urls if "evil" in url])
+    requests = [url for url in urls if url.startswith("http") and not _OF_THE_BROWSER.match(url)]
+    return Shown(html=done.stdout, log=done.stderr, requests=requests)
