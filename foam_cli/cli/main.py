@@ -288,16 +288,28 @@ def _fraction(value: str) -> float:
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A run folder; or a study's, OUTPUT_DIR/STUDY or its results."),
+    ],
     debug: Debug = False,
 ) -> None:
-    """Write a run's report.html again, from its folder alone."""
+    """Write the report.html of a run or of a study again, from its folders alone."""
     del debug
     from foam_cli.report.page import run_report
+    from foam_cli.report.study_folder import is_study
+    from foam_cli.report.study_page import study_report
 
-    if not (run / "config.yaml").is_file():
-        raise ConfigError(f"{run}: is not a run folder (it has no config.yaml).")
-    Console().print(Text(visible(str(run_report(run)))))
+    if (folder / "config.yaml").is_file():
+        page = run_report(folder)
+    elif is_study(folder):
+        page = study_report(folder)
+    else:
+        raise ConfigError(
+            f"{folder}: is neither a run folder (it has no config.yaml) nor a study's (no ARM/SEED folder "
+            "with one, and no ablation_comparison.json)."
+        )
+    Console().print(Text(visible(str(page))))
 
 
 def run() -> None:

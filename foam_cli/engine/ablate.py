@@ -21,6 +21,7 @@ from rich.table import Table
 from foam_cli import config
 from foam_cli.building import build
 from foam_cli.core.errors import CheckpointError, ConfigError, FoamError
+from foam_cli.core.files import write_json
 from foam_cli.engine import machine
 from foam_cli.engine.display import Display
 from foam_cli.engine.folder import arm_folder, status
@@ -32,6 +33,7 @@ from foam_cli.engine.study.plan import PlannedRun, arms_of, baseline_of, plan_ru
 from foam_cli.engine.study.results import compare_arms, side_by_side, write_results
 from foam_cli.engine.study.settings import StudySettings
 from foam_cli.engine.study.supervise import Ended, supervise
+from foam_cli.report.study_page import study_report
 
 _OWN_KEYS = ("study", "launcher", "run_limit_s", "results_dir")
 
@@ -101,10 +103,14 @@ def ablate(
     runs = {(run.arm, run.seed): folders[run.label] for run in planned if run.label in folders}
     document = compare_arms(study, arms, baselines, runs, failures)
     target = write_results(document, runs, Path(asked.settings.results_dir))
+    # Also with the runs, so that `foam report` needs nothing but the study's folder.
+    write_json(_study_folder(planned[0]) / target.name, document)
+    page = study_report(target.parent)
     display.console.print(side_by_side(document))
     for sentence in document["verdicts"]:
         display.say(sentence)
-    display.say(str(target), style="dim")
+    for path in (target, page):
+        display.say(str(path), style="dim")
     return document
 
 
@@ -163,7 +169,7 @@ def study_lock(run: PlannedRun) -> Generator[None]:
         CheckpointError: There is one already.
         FoamError: The study's folder cannot be made.
     """
-    folder = arm_folder(run.composed.values, run.composed.choices).parent
+    folder = _study_folder(run)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -177,6 +183,10 @@ def study_lock(run: PlannedRun) -> Generator[None]:
                 "study.name."
             ) from error
         yield
+
+
+def _study_folder(run: PlannedRun) -> Path:
+    return arm_folder(run.composed.values, run.composed.choices).parent
 
 
 def run_all(

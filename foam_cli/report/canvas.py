@@ -12,6 +12,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from foam_cli.report.numbers import words
 
 # The light theme. page.css defines a variable of the same name and value for each, and a dark value beside
 # it; figures are drawn with these values, which the page swaps for the variables: so every value is unique.
@@ -34,6 +37,7 @@ COLOURS = {
     "growth": GROWTH,
 }
 FIGURE_WIDTH_INCHES = 4.8
+PAGE_WIDTH_INCHES = 10.0
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it takes the page's font and can be searched
     "text.parse_math": False,  # names come from data; a dollar sign is no formula
@@ -100,6 +104,95 @@ def new_axes(
     axes = figure.add_axes((left, bottom, 1 - left - right, 1 - bottom - top_inches / height_inches))
     axes.set_facecolor("none")
     return figure, axes
+
+
+def new_page_axes(height_inches: float) -> tuple[Figure, Axes]:
+    """Make an empty figure as wide as the page.
+
+    Args:
+        height_inches: Its height.
+
+    Returns:
+        The figure and its axes.
+    """
+    figure = Figure(figsize=(PAGE_WIDTH_INCHES, height_inches), facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.06, 0.45 / height_inches, 0.92, 1 - 0.55 / height_inches))
+    axes.set_facecolor("none")
+    return figure, axes
+
+
+def new_panels(count: int, num_columns: int, height_inches: float) -> tuple[Figure, list[Axes]]:
+    """Make a figure as wide as the page, with small axes side by side that share their scales.
+
+    Args:
+        count: How many axes.
+        num_columns: In how many columns.
+        height_inches: Height of a row.
+
+    Returns:
+        The figure and its axes, row by row.
+    """
+    num_rows = -(-count // num_columns)
+    total = num_rows * height_inches + 0.4
+    figure = Figure(figsize=(PAGE_WIDTH_INCHES, total), facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    gap = 0.48
+    figure.subplots_adjust(
+        left=0.05,
+        right=0.985,
+        wspace=0.2,
+        hspace=gap / (height_inches - gap),
+        bottom=0.46 / total,
+        top=1 - 0.42 / total,
+    )
+    axes = [figure.add_subplot(num_rows, num_columns, place + 1) for place in range(count)]
+    for one in axes:
+        one.set_facecolor("none")
+    return figure, axes
+
+
+def legend(axes: Axes, columns: int) -> None:
+    """Put the legend above the axes.
+
+    Args:
+        axes: The axes.
+        columns: How many entries stand side by side.
+    """
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns, handlelength=1.2, columnspacing=1.4,
+        borderaxespad=0.2, labelcolor=MUTED,
+    )  # fmt: skip
+
+
+def short(name: str, length: int = 16) -> str:
+    """Shorten a name for a figure.
+
+    Args:
+        name: An identifier.
+        length: Letters at the most.
+
+    Returns:
+        Its words, cut where they are too long.
+    """
+    text = words(name)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def draw_cell(axes: Axes, column: int, row: int, share: float, strong: str = GROWTH) -> None:
+    """Draw a cell of a heat map.
+
+    Args:
+        axes: The axes.
+        column: Where.
+        row: Where.
+        share: Its value, from 0 to 1; nothing at all is drawn in grey.
+        strong: Its colour at 1.
+    """
+    colour, alpha = (strong, 0.15 + 0.85 * share) if share > 0 else (LINE, 0.6)
+    axes.add_patch(
+        Rectangle((column - 0.46, row - 0.42), 0.92, 0.84, facecolor=colour, alpha=alpha, linewidth=0)
+    )
 
 
 def save(figure: Figure, folder: Path, name: str) -> str:

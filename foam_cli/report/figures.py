@@ -1,12 +1,7 @@
 """The figures of one run. Each returns None where the run has nothing to draw."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from foam_cli.report.canvas import (
     BEFORE,
@@ -14,59 +9,20 @@ from foam_cli.report.canvas import (
     INK,
     KEPT,
     LEARNT,
-    LINE,
     MUTED,
     PAPER,
-    drawing,
+    draw_cell,
+    legend,
     new_axes,
-    save,
+    short,
 )
-from foam_cli.report.numbers import as_number, is_fraction, score, words
+from foam_cli.report.numbers import as_number, is_fraction, score
 from foam_cli.report.run_folder import RunFolder, mapping
 from foam_cli.report.scores import Score
 
 _MAX_POINTS = 400
 _MAX_COLUMNS = 40
 _MAX_TASKS = 16
-
-
-def draw_all(run: RunFolder, rows: list[Score], folder: Path) -> dict[str, str]:
-    """Draw every figure that the run has numbers for.
-
-    Args:
-        run: The run.
-        rows: Its scores.
-        folder: Where the PNG and SVG files go.
-
-    Returns:
-        For each figure its SVG for use inside a page.
-    """
-    makers: dict[str, Callable[[], Figure | None]] = {
-        "scores": lambda: scores_figure(rows),
-        "loss": lambda: loss_figure(run),
-        "during": lambda: during_figure(run, rows),
-        "births": lambda: births_figure(run),
-        "ages": lambda: ages_figure(run),
-    }
-    drawn: dict[str, str] = {}
-    with drawing():
-        for name, make in makers.items():
-            figure = make()
-            if figure is not None:
-                drawn[name] = save(figure, folder, name)
-    return drawn
-
-
-def _short(name: str, length: int = 16) -> str:
-    text = words(name)
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _legend(axes: Axes, columns: int) -> None:
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns, handlelength=1.2, columnspacing=1.4,
-        borderaxespad=0.2, labelcolor=MUTED,
-    )  # fmt: skip
 
 
 def scores_figure(rows: list[Score]) -> Figure | None:
@@ -89,7 +45,7 @@ def scores_figure(rows: list[Score]) -> Figure | None:
         _bar(axes, row, "final", place + 0.19, colour)
         text = f"{score(row.base, row.metric, unit=False)} → {score(row.final, row.metric)}"
         axes.text(1.04, place, text, transform=axes.get_yaxis_transform(), va="center", color=INK)
-    axes.set_yticks(range(len(shown)), [_short(row.task) for row in shown])
+    axes.set_yticks(range(len(shown)), [short(row.task) for row in shown])
     axes.tick_params(axis="y", labelcolor=INK)
     axes.set_ylim(len(shown) - 0.45, -0.55)
     axes.set_xlim(0, 1)
@@ -98,7 +54,7 @@ def scores_figure(rows: list[Score]) -> Figure | None:
     axes.spines["left"].set_visible(False)
     for label, colour in (("base", BEFORE), ("final: to be learnt", LEARNT), ("final: to be kept", KEPT)):
         axes.bar(0, 0, color=colour, label=label)
-    _legend(axes, 3)
+    legend(axes, 3)
     return figure
 
 
@@ -159,7 +115,7 @@ def loss_figure(run: RunFolder) -> Figure | None:
     axes.set_ylim(values[0] - margin, top + margin)
     axes.set_xlabel("optimizer steps")
     axes.margins(x=0.01)
-    _legend(axes, 3)
+    legend(axes, 3)
     return figure
 
 
@@ -197,7 +153,7 @@ def during_figure(run: RunFolder, rows: list[Score]) -> Figure | None:
     for key, points in shown.items():
         colour = LEARNT if roles[key].role == "learnt" else KEPT
         axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.3, marker="o", markersize=2.5)
-        ends.append((points[-1][1], _short(roles[key].task, 14), colour))
+        ends.append((points[-1][1], short(roles[key].task, 14), colour))
     _label_ends(axes, ends)
     axes.set_ylim(-0.03, 1.03)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
@@ -244,19 +200,13 @@ def births_figure(run: RunFolder) -> Figure | None:
     most = max(max(row) for row in cells)
     for block, row in enumerate(cells):
         for place, born in enumerate(row):
-            _cell(axes, place, block, born / most)
+            draw_cell(axes, place, block, born / most)
     if len(columns) <= 16 and num_blocks <= 24:
         _write_cells(axes, cells, most)
     steps = [column[0].step for column in columns]
     _cell_ticks(axes, steps, num_blocks)
     axes.set_title(f"strongest shade: {most} neurons", loc="left", fontsize=8, color=MUTED, pad=5)
     return figure
-
-
-def _cell(axes: Axes, column: int, block: int, share: float) -> None:
-    corner = (column - 0.46, block - 0.42)
-    colour, alpha = (GROWTH, 0.15 + 0.85 * share) if share > 0 else (LINE, 0.6)
-    axes.add_patch(Rectangle(corner, 0.92, 0.84, facecolor=colour, alpha=alpha, linewidth=0))
 
 
 def _write_cells(axes: Axes, cells: list[list[int]], most: int) -> None:
@@ -307,38 +257,3 @@ def ages_figure(run: RunFolder) -> Figure | None:
     axes.grid(axis="x", visible=False)
     axes.margins(x=0.01)
     return figure
-
-
-def captions() -> dict[str, dict[str, Any]]:
-    """What stands beside each figure.
-
-    Returns:
-        For each figure its title, its explanation, and what is said where there is nothing to draw.
-    """
-    return {
-        "scores": {
-            "title": "Learnt and forgotten",
-            "text": "Every task's main metric, before and after. Thin lines are 95 % Wilson intervals.",
-            "absent": "No task was evaluated before or after training.",
-        },
-        "loss": {
-            "title": "Loss",
-            "text": "Nats per token. Dotted lines mark growth; the pale line is the loss before smoothing.",
-            "absent": "No loss was logged.",
-        },
-        "during": {
-            "title": "Scores while training",
-            "text": "The same metrics, on the items asked during training. Dotted lines mark growth.",
-            "absent": "Fewer than two evaluations were made during training.",
-        },
-        "births": {
-            "title": "Where neurons were born",
-            "text": "New neurons by block (upwards: nearer to the output) and by growth event.",
-            "absent": "No neuron was born.",
-        },
-        "ages": {
-            "title": "How old they are",
-            "text": "All neurons born during the run, by their age at its last step.",
-            "absent": "No neuron was born.",
-        },
-    }

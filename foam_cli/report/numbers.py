@@ -181,7 +181,7 @@ def memory(num_bytes: Any) -> str:
     number = as_number(num_bytes)
     if number is None:
         return DASH
-    unit, size = ("GiB", 2**30) if number >= 2**30 else ("MiB", 2**20)
+    unit, size = ("GiB", 2**30) if number >= 1000 * 2**20 else ("MiB", 2**20)
     return f"{number / size:.3g}{_NARROW_SPACE}{unit}"
 
 

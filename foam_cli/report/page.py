@@ -1,17 +1,14 @@
 """report.html: one run on one self-contained page."""
 
 import json
-import shlex
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from foam_cli.core.files import write_text
-from foam_cli.core.text import visible
 from foam_cli.report import numbers
+from foam_cli.report.html import render
 from foam_cli.report.numbers import (
     as_number,
     block_ranges,
@@ -24,6 +21,7 @@ from foam_cli.report.numbers import (
     small,
     words,
 )
+from foam_cli.report.origin import origin
 from foam_cli.report.run_folder import GrowthEvent, RunFolder, mapping, read_run
 from foam_cli.report.scores import Reading, Score, scores, verdict
 
@@ -42,7 +40,8 @@ def run_report(run_dir: Path) -> Path:
         The page.
     """
     # matplotlib takes a second to import: only those who draw pay for it.
-    from foam_cli.report.figures import captions, draw_all
+    from foam_cli.report.gallery import captions, draw_all
+    from foam_cli.report.trade_figures import transfer_summaries
 
     run = read_run(run_dir)
     rows = scores(run)
@@ -52,23 +51,9 @@ def run_report(run_dir: Path) -> Path:
         for name, caption in captions().items()
     }
     page = run_dir / "report.html"
-    write_text(page, _render(page_context(run, rows) | {"figures": figures}))
+    context = page_context(run, rows) | {"figures": figures, "transfer": transfer_summaries(run)}
+    write_text(page, render("page.html.j2", context))
     return page
-
-
-def _render(context: dict[str, Any]) -> str:
-    here = files("foam_cli.report")
-    # No loader: the template includes nothing, so nothing but these two files can get into the page.
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_visible
-    )
-    template = environment.from_string((here / "page.html.j2").read_text(encoding="utf-8"))
-    style = Markup((here / "page.css").read_text(encoding="utf-8"))
-    return template.render(style=style, **context)
-
-
-def _visible(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def page_context(run: RunFolder, rows: list[Score]) -> dict[str, Any]:
@@ -91,7 +76,7 @@ def page_context(run: RunFolder, rows: list[Score]) -> dict[str, Any]:
         "num_events": len(run.growth),
         "samples": [_sample(row) for row in _chosen(run.samples)],
         "num_samples": len(run.samples),
-        "origin": _origin(run),
+        "origin": origin([run]),
         "config": run.config,
         "notes": run.notes,
     }
@@ -189,18 +174,3 @@ def _mark(correct: Any) -> str:
 def _text(value: Any) -> str:
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _MAX_LETTERS else text[:_MAX_LETTERS] + " …"
-
-
-def _origin(run: RunFolder) -> list[tuple[str, list[str]]]:
-    """What it takes to make the run again: (name, lines)."""
-    manifest = run.manifest
-    command = manifest.get("command")
-    if isinstance(command, list):
-        command = shlex.join(map(str, command))
-    named = {"command": command, "seed": manifest.get("seed", run.result.get("seed"))}
-    named |= {key: manifest.get(key) for key in ("git_commit", "foam", "started")}
-    lines = [(key.replace("_", " "), [str(value)]) for key, value in named.items() if value is not None]
-    for key in ("versions", "machine", "data"):
-        found = [f"{name}: {value}" for name, value in mapping(manifest.get(key)).items()]
-        lines += [(key, found)] if found else []
-    return lines

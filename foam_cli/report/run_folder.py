@@ -121,6 +121,19 @@ def _read(path: Path, notes: list[str], empty: Any) -> Any:
     return value
 
 
+def read_object(path: Path, notes: list[str]) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        path: The file.
+        notes: Gets a sentence where it is missing or damaged.
+
+    Returns:
+        The object, or an empty one.
+    """
+    return _read(path, notes, dict[str, Any]())
+
+
 def _rows(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     if not _is_there(path, notes):
         return []

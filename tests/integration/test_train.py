@@ -18,6 +18,7 @@ from foam_cli.engine import run as engine
 from foam_cli.engine.display import Display
 from foam_cli.engine.evaluate import evaluate
 from foam_cli.engine.export_run import export_run
+from foam_cli.report.study_page import study_report
 
 
 def display() -> Display:
@@ -233,6 +234,10 @@ def test_a_study_compares_its_arms_and_repeats_nothing(
     assert losses["median"] == pytest.approx(sum(losses["values"]) / 2)
     base = [arm["metrics"]["base/heldout/loss_nats"]["values"] for arm in document["arms"].values()]
     assert base[0] == base[1]
+    assert "against none" in (tmp_path / "results" / "report.html").read_text()
+    (copy,) = tmp_path.glob("*/*/ablation_comparison.json")
+    assert read_json(copy) == written
+    assert "against none" in study_report(copy.parent).read_text()
 
     def never(*args: object, **kwargs: object) -> None:
         raise AssertionError("a finished run was repeated")

@@ -73,7 +73,7 @@ def test_templates_are_run_in_one_place_only():
                 calls.add(name)
             if isinstance(node, ast.Import | ast.ImportFrom) and "jinja2" in ast.dump(node):
                 environments.add(name)
-    assert calls == {"model/chat.py"} and environments == {"report/page.py"}
+    assert calls == {"model/chat.py"} and environments == {"report/html.py"}
 
 
 # ---------------------------------------------------------------- what a terminal is given

@@ -1,13 +1,10 @@
 """report.html as a reader of HTML sees it: what is in it, and that nothing in it can act."""
 
-import json
 import re
-import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +13,13 @@ import pytest
 from foam_cli.report.canvas import COLOURS
 from foam_cli.report.page import page_context, run_report
 from foam_cli.report.run_folder import read_run
+from tests.html_page import Page, browse, needs_browser
 
 Write = Callable[[Path, Any], None]
 WriteRun = Callable[[Path, str], Path]
 
 FIGURES = {"scores", "loss", "during", "births", "ages"}
 FILES = ("config.yaml", "manifest.json", "metrics.jsonl", "growth.jsonl", "result.json", "samples.json")
-
-
-class Page(HTMLParser):
-    """Collects the elements, their attributes and the text between them."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.words: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-
-    def handle_data(self, data: str) -> None:
-        if self.tags and self.tags[-1] != "style":
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).replace("\u202f", " ").split())
 
 
 def report(run_dir: Path) -> Page:
@@ -250,40 +225,11 @@ def test_every_task_is_heard_among_the_samples(run_dir: Path, write: Write):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    shutil.which("chromium") is None, reason="needs chromium (Debian: apt-get install chromium)"
-)
+@needs_browser
 def test_a_browser_complains_of_nothing(tmp_path: Path, write_run: WriteRun, hostile: str):
     write_run(tmp_path, hostile)
-    log = tmp_path / "net.json"
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--enable-logging=stderr",
-        "--dump-dom",
-        "--virtual-time-budget=2000",
-    ]
-    done = subprocess.run(
-        [
-            "chromium",
-            *flags,
-            f"--user-data-dir={tmp_path / 'profile'}",
-            f"--log-net-log={log}",
-            run_report(tmp_path).as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert "CONSOLE" not in done.stderr
-    assert "<title>taken" not in done.stdout
-    assert done.stdout.count("<svg") == len(FIGURES)
-    requested = re.findall(r'"url":"([^"]+)"', log.read_text())
-    assert not [url for url in requested if "evil" in url], json.dumps(requested)
+    shown = browse(run_report(tmp_path), tmp_path)
+    assert "CONSOLE" not in shown.log
+    assert "<title>taken" not in shown.html
+    assert shown.html.count("<svg") == len(FIGURES)
+    assert shown.requests == []

@@ -1,0 +1,224 @@
+"""A study's report.html: what it says with and without a comparison, and that nothing in it can act."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foam_cli.report.html import render
+from foam_cli.report.study_figures import pareto, study_captions
+from foam_cli.report.study_folder import is_study, read_study
+from foam_cli.report.study_page import study_context, study_report
+from tests.html_page import Page, browse, needs_browser
+
+Write = Callable[[Path, Any], None]
+WriteRun = Callable[[Path, str], Path]
+FIGURES = {"tradeoff", "retention", "births"}
+
+
+def make_arm(folder: Path, write: Write, write_run: WriteRun, text: str, finals: list[float]) -> None:
+    """An arm whose seeds end with these scores of what was to be learnt, and lose a tenth of each."""
+    for seed, final in enumerate(finals):
+        run = write_run(folder / str(seed), text)
+        result = json.loads((run / "result.json").read_text())
+        result["metrics"] |= {
+            "final/tool_use/full_call_acc": final,
+            f"final/science{text}/acc": 0.99 - final / 10,
+        }
+        result["flops"] = 3.5e15
+        write(run / "result.json", result)
+
+
+def comparison(text: str = "plain") -> dict[str, Any]:
+    effect = {"points": 12.5, "low": 8.0, "high": 17.0, "cohens_h": 0.42, "p_holm": 0.0012, "num_items": 240}
+    side = {"seeds": [0], "runs": {"0": "elsewhere/none/0"}, "overrides": [f"growth={text}"], "metrics": {}}
+    return {
+        "schema_version": 2,
+        "study": f"mine {text}",
+        "arms": {
+            "none": side,
+            "v3": side | {"runs": {"0": "elsewhere/v3/0", "1": "elsewhere/v3/1", "2": "elsewhere/v3/2"}},
+        },
+        "comparisons": [
+            {
+                "arm": "v3",
+                "baseline": f"none{text}",
+                "tasks": {f"tool_use{text}": effect | {"finding": "better"}},
+                "verdict": f"v3 against none: better in tool_use, {text}.",
+            }
+        ],
+        "verdicts": [],
+        "failures": {f"v3/9{text}": f"it broke: {text}"},
+    }
+
+
+@pytest.fixture
+def study(tmp_path: Path, write: Write, write_run: WriteRun) -> Path:
+    make_arm(tmp_path / "mine" / "none", write, write_run, "plain", [0.2])
+    make_arm(tmp_path / "mine" / "v3", write, write_run, "plain", [0.8, 1.0, 0.9])
+    return tmp_path / "mine"
+
+
+def text_of(folder: Path) -> str:
+    """The page's text, without the time that drawing takes."""
+    study = read_study(folder)
+    figures = {name: caption | {"svg": None} for name, caption in study_captions(study.arms).items()}
+    return Page(render("study.html.j2", study_context(study) | {"figures": figures})).text
+
+
+def test_without_a_comparison_it_says_what_was_measured(study: Path):
+    text = text_of(study)
+    assert "v3 learnt tasks 90 % [80 to 100], kept tasks −9 points [−10 to −8] (not tested; 3 seeds)." in text
+    assert "none learnt tasks 20 %, kept tasks −2 points (not tested; 1 seed)." in text
+    assert "ablation_comparison.json is not there" in text
+    assert "3.5e+15" in text
+    assert "c0ffee" in text
+
+
+def test_with_a_comparison_it_says_what_was_tested(study: Path, write: Write):
+    write(study / "ablation_comparison.json", comparison())
+    text = text_of(study)
+    assert "v3 against none: better in tool_use, plain." in text
+    assert "+12.5 +8.0 to +17.0 +0.42 0.0012 240 better" in text
+    assert "growth=plain" in text
+    assert "v3/9plain it broke: plain" in text
+    assert "Incomplete" not in text
+
+
+def test_a_comparison_finds_its_runs_from_where_it_was_made(
+    study: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+):
+    document = comparison()
+    document["arms"]["v3"]["runs"] = {"0": "mine/v3/0", "1": "mine/v3/1", "2": "mine/v3/7"}
+    document["arms"]["none"]["runs"] = {}
+    results = study.parent / "results"
+    results.mkdir()
+    write(results / "ablation_comparison.json", document)
+    monkeypatch.chdir(study.parent)
+    found = read_study(Path("results"))
+    assert [list(arm.runs) for arm in found.arms] == [[], ["0", "1"]]
+    assert found.notes == ["v3/2: mine/v3/7 is not there."]
+
+
+def test_runs_that_the_comparison_does_not_know_are_named(study: Path, write: Write):
+    document = comparison()
+    del document["arms"]["v3"]["runs"]["2"]
+    write(study / "ablation_comparison.json", document)
+    assert read_study(study).notes == ["ablation_comparison.json knows nothing of 1 more runs here (v3/2)."]
+
+
+def test_arms_differ_in_what_their_configurations_say(study: Path):
+    (study / "none" / "0" / "config.yaml").write_text("seed: 0\ngrowth: null\ntrain: {steps: 5, lr: 0.1}\n")
+    for seed in range(3):
+        (study / "v3" / str(seed) / "config.yaml").write_text(
+            f"seed: {seed}\ngrowth: {{events: 4}}\ntrain: {{steps: 5, lr: 0.2}}\n"
+        )
+    changed = {arm.name: arm.overrides for arm in read_study(study).arms}
+    assert changed == {"none": ["growth=null", "train.lr=0.1"], "v3": ["train.lr=0.2", "growth.events=4"]}
+
+
+def test_a_run_that_did_not_finish_is_a_failure_and_a_later_one_counts(study: Path, write: Write):
+    write(study / "v3" / "1" / "result.json", {"status": "failed", "error": "out of memory"})
+    shutil.copytree(study / "v3" / "0", study / "v3" / "0-2")
+    (study / "v3" / "2" / "result.json").unlink()
+    write(study / "v3" / "2" / "attempt.json", {"status": "failed", "error": "killed"})
+    found = read_study(study)
+    assert {arm.name: list(arm.runs) for arm in found.arms} == {"none": ["0"], "v3": ["0"]}
+    assert found.arms[1].runs["0"].path.name == "0-2"
+    assert found.failures == {"v3/1": "out of memory", "v3/2": "killed"}
+
+
+def test_the_line_of_the_best_leaves_out_what_is_surpassed():
+    points = {"a": (0.9, -0.4), "b": (0.5, -0.1), "c": (0.5, -0.2), "d": (0.1, 0.0), "e": (0.9, -0.4)}
+    assert pareto(points) == ["d", "b", "a", "e"]
+
+
+def test_every_figure_is_on_the_page_and_beside_it(study: Path):
+    page = Page(study_report(study).read_text(encoding="utf-8"))
+    assert page.tags.count("svg") == len(FIGURES)
+    names = {path.name for path in (study / "figures").iterdir()}
+    assert names == {f"{name}.{end}" for name in FIGURES for end in ("png", "svg")}
+    ids = [value for name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    policy = next(value for _, value in page.attributes if value.startswith("default-src"))
+    assert "default-src 'none'" in policy and "script-src" not in policy
+    assert not [value for name, value in page.attributes if "://" in value and not name.startswith("xmlns")]
+
+
+@pytest.mark.parametrize("damage", ["{", "null", '{"arms": 3}', '{"arms": {"v3": 4}, "comparisons": [5]}'])
+def test_a_damaged_comparison_does_no_harm(damage: str, study: Path):
+    (study / "ablation_comparison.json").write_text(damage)
+    assert "Side by side" in text_of(study)
+
+
+def test_runs_that_say_nothing_do_no_harm(study: Path, write: Write):
+    for file in study.glob("*/*/*.json*"):
+        file.unlink()
+    write(study / "v3" / "1" / "result.json", {"status": "finished"})
+    page = Page(study_report(study).read_text(encoding="utf-8"))
+    assert "v3 neither asked what it learnt nor what it kept." in page.text
+    assert "No neuron was born in any arm." in page.text
+    assert "svg" not in page.tags
+
+
+def test_what_is_no_study_is_told_apart(study: Path, tmp_path: Path):
+    assert is_study(study)
+    assert not is_study(study / "v3")
+    assert not is_study(tmp_path / "nowhere")
+
+
+def hostile_study(folder: Path, write: Write, write_run: WriteRun, hostile: str) -> Path:
+    make_arm(folder / "none", write, write_run, hostile, [0.2])
+    make_arm(folder / "v3", write, write_run, hostile, [0.8, 1.0, 0.9])
+    write(folder / "ablation_comparison.json", comparison(hostile))
+    return folder
+
+
+def test_hostile_text_is_inert(tmp_path: Path, write: Write, write_run: WriteRun, hostile: str):
+    page = Page(study_report(hostile_study(tmp_path, write, write_run, hostile)).read_text(encoding="utf-8"))
+    assert page.tags.count("style") == 1
+    assert page.tags.count("svg") == len(FIGURES)
+    assert not {"script", "img", "image", "iframe", "link", "object", "foreignobject"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name.startswith("on") or name == "src"]
+    assert page.text.count("document.title='taken'") >= 8
+    assert "\u202e" not in page.text
+
+
+@pytest.mark.slow
+def test_200_runs_take_less_than_ten_seconds(tmp_path: Path, write: Write, write_run: WriteRun):
+    for arm in range(40):
+        make_arm(tmp_path / f"arm{arm}", write, write_run, "plain", [arm / 40] * 5)
+    rows = [{"step": step, "loss": 1.0, "lr": 0.1, "tokens": step} for step in range(1, 1001)]
+    for file in tmp_path.glob("*/*/metrics.jsonl"):
+        with file.open("a") as log:
+            log.writelines(json.dumps(row) + "\n" for row in rows)
+    began = time.process_time()
+    page = study_report(tmp_path)
+    assert time.process_time() - began < 10
+    assert page.stat().st_size < 3_000_000
+    assert "At most 24 arms are drawn." in page.read_text(encoding="utf-8")
+
+
+def test_names_of_arms_are_shown_whole(study: Path, write: Write):
+    document = comparison()
+    document["arms"]["<script>alert(1)</script>"] = document["arms"].pop("v3")
+    write(study / "ablation_comparison.json", document)
+    assert "<script>alert(1)</script>" in text_of(study)
+    rows = study_context(read_study(study))["arms"]
+    assert [row["name"] for row in rows] == ["none", "<script>alert(1)</script>"]
+
+
+@pytest.mark.slow
+@needs_browser
+def test_a_browser_complains_of_nothing(tmp_path: Path, write: Write, write_run: WriteRun, hostile: str):
+    page = study_report(hostile_study(tmp_path / "study", write, write_run, hostile))
+    shown = browse(page, tmp_path)
+    assert "CONSOLE" not in shown.log
+    assert "<title>taken" not in shown.html
+    assert shown.html.count("<svg") == len(FIGURES)
+    assert all(f'id="figure-{name}"' in shown.html for name in FIGURES)
+    assert shown.requests == []
