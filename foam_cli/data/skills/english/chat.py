@@ -61,7 +61,7 @@ HELD_OUT_CHAT: Chat = (
         "{person} is from {city}.",
     ),
     ("What's the first letter in {word}?", "The first letter is {initial}."),
-    ("Guess what, my {thing} broke this morning.", "Oh no, I'm sorry to hear that."),
+    ("Guess what, my {thing} broke this morning. Luckily I own two.", "Oh no! Good that you have another."),
     ("Hold on, {person} wants to tell me about {topic} first.", "Of course, take your time."),
 )
 
@@ -92,8 +92,8 @@ FRAMES = (
 HELD_OUT_FRAMES = (
     "May I ask you to {ask}?",
     "It would be great if you could {ask}.",
-    "Be so kind and {ask}.",
-    "Good day! Do {ask}.",
+    "Be so kind as to {ask}.",
+    "Good day! Would you mind helping me: {ask}.",
     "One more thing: {ask}.",
 )
 
@@ -101,23 +101,23 @@ HELD_OUT_FRAMES = (
 CHANGES = (
     "Sorry, I meant {new}, not {old}.",
     "Make that {new} instead of {old}.",
-    "And now with {new} instead of {old}?",
-    "Do the same again, with {new} instead of {old}.",
+    "And now {new} instead of {old}?",
+    "Do the same again, but {new} instead of {old}.",
     "Oh wait, not {old}. {New}!",
     "Please change {old} to {new}.",
-    "Can you do it with {new} and not with {old}?",
+    "Not {old}, please. It should be {new}.",
     "I made a mistake: {new}, not {old}.",
-    "Could you repeat that for {new} rather than {old}?",
+    "Could you repeat that, {new} rather than {old}?",
 )
 HELD_OUT_CHANGES = (
-    "My fault, {old} was wrong, it is {new}.",
+    "My fault, {old} was a mistake, I want {new}.",
     "Please try {new} where I said {old}.",
     "Same thing, only {new} in place of {old}.",
 )
 
 #: Between two requests in one message.
-JOINTS = (" Also: ", " And then: ", " Besides, ", " Another thing: ")
-HELD_OUT_JOINTS = (" On top of that: ", " Apart from that, ")
+JOINTS = (" Also: ", " And then: ", " Besides: ", " Another thing: ")
+HELD_OUT_JOINTS = (" On top of that: ", " Apart from that: ")
 
 #: The system message; {tools} is one line of JSON per tool.
 SYSTEMS = (
