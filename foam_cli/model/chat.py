@@ -1,6 +1,7 @@
 """The one place where a chat template runs: in the sandbox of transformers, its failures in one line."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from foam_cli.core.errors import DataError
@@ -32,13 +33,11 @@ def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, Any]], *, open_r
     folded = _without_system(messages)
     try:
         text = _rendered(tokenizer, messages, open_reply)
-    except DataError as error:
-        if folded is None:
-            raise
-        try:
-            return _rendered(tokenizer, folded, open_reply)
-        except DataError:
-            raise error from None  # the conversation as it was given is what the user knows
+    except DataError:
+        if folded is not None:
+            with suppress(DataError):  # what it has against the conversation as it was given tells more
+                return _rendered(tokenizer, folded, open_reply)
+        raise
     if folded is not None and messages[0]["content"].strip() not in text:
         return _rendered(tokenizer, folded, open_reply)
     return text

@@ -1,5 +1,6 @@
-"""Answers of English tasks, worked out again from the prompts alone: money, measures, tables, things that move."""
+"""Answers of English tasks, worked out again from the prompts: money, measures, tables, moves."""
 
+import copy
 import random
 import re
 from collections import deque
@@ -8,6 +9,8 @@ from fractions import Fraction
 import pytest
 
 from foam_cli.data.skills.english.autonomy import autonomy
+from foam_cli.data.skills.english.loops import KINDS as LOOPS
+from foam_cli.data.skills.english.loops import loop
 
 KINDS = autonomy().kinds
 SIDES = [(False, False), (True, False), (True, True)]
@@ -32,7 +35,8 @@ def whole(value):
 
 def solve_change(text):
     paid = number(
-        r"pays with (\d+) dollars|With (\d+) dollars in hand|hands over (\d+) dollars|out of (\d+) dollars", text
+        r"pays with (\d+) dollars|With (\d+) dollars in hand|hands over (\d+) dollars|out of (\d+) dollars",
+        text,
     )
     for price in re.findall(r"\ban? \w+ for (\d+) dollars", text):
         paid -= int(price)
@@ -99,7 +103,9 @@ def solve_temperature(text):
 
 def solve_tank(text):
     litres = number(r"tank holds (\d+)|There are (\d+)|with (\d+) litres run|had (\d+) litres", text)
-    out = number(r"and (\d+) litres flow out|while (\d+)|and (\d+) litres a minute run|and (\d+) litres leave", text)
+    out = number(
+        r"and (\d+) litres flow out|while (\d+)|and (\d+) litres a minute run|and (\d+) litres leave", text
+    )
     all_rates = list(map(int, re.findall(r"(\d+) litres", text)))
     for known in (litres, out):
         all_rates.remove(known)
@@ -180,7 +186,9 @@ def solve_boxes(text):
     where = {}
     for box, city in re.findall(rf"([a-z]+) box is in {CITY}", text):
         where.setdefault(box, city)
-    (inside,) = found(r"is in the (\w+) box|The (\w+) one holds|in the (\w+) box\. After|inside the (\w+) one", text)
+    (inside,) = found(
+        r"is in the (\w+) box|The (\w+) one holds|in the (\w+) box\. After|inside the (\w+) one", text
+    )
     events = (
         r"(?:is put into|to) the (?P<into>\w+) (?:box|one)"
         rf"|the (?P<sent>\w+) box (?:is sent|travels) to (?P<to>{CITY})"
@@ -195,7 +203,9 @@ def solve_boxes(text):
 
 
 SOLVERS = {
-    name.removeprefix("solve_"): solve for name, solve in globals().copy().items() if name.startswith("solve_")
+    name.removeprefix("solve_"): solve
+    for name, solve in globals().copy().items()
+    if name.startswith("solve_")
 }
 
 
@@ -218,12 +228,72 @@ def test_answers_follow_from_many_prompts(kind):
     check(kind, range(1000, 1400))
 
 
+def play_warehouse(text, state):
+    thing, first, second = found(
+        r"half of the (\w+) on shelf (\w+) to shelf (\w+)"
+        r"|[Hh]alf the (\w+) from (\w+) over to (\w+)"
+        r"|of the (\w+) of shelf (\w+) to lie on (\w+)",
+        re.sub(r"Shelf (\w+) shall give half of its (\w+) to shelf", r"half the \2 from \1 over to", text),
+    )
+    moved = state[first][thing] // 2
+    state[first][thing] -= moved
+    state[second][thing] += moved
+    return state[second][thing]
+
+
+def play_bank(text, state):
+    keep = number(r"(\d+) dollars", text)
+    giver = found(r"that (\w+) has above|(\w+) wants to keep|with (\w+) and|of (\w+)'s money", text)[0]
+    taker = found(r"dollars to (\w+)|rest goes to (\w+)|remainder to (\w+)|belongs to (\w+)", text)[0]
+    state[taker]["balance"] += state[giver]["balance"] - keep
+    state[giver]["balance"] = keep
+    return state[taker]["balance"]
+
+
+def play_heating(text, state):
+    (city,) = (city for city in state if city in text)
+    state[city]["degrees"] += number(r"(\d+)", text)
+    return state[city]["degrees"]
+
+
+def play_pantry(text, state):
+    (goal,) = set(re.findall(r"\d+", text))
+    asked = [food for food in state["pantry"] if re.search(rf"\b{food}\b", text)]
+    bought = [int(goal) - state["pantry"][food] for food in asked]
+    assert len(asked) == 2 and min(bought) > 0
+    state["pantry"] |= dict.fromkeys(asked, int(goal))
+    return sum(bought)
+
+
+def play_tickets(text, state):
+    first, second = re.findall(r"The [A-Z]\w+ [A-Z]\w+", text)
+    assert state[first]["seats"] != state[second]["seats"]
+    best = max(first, second, key=lambda show: state[show]["seats"])
+    state[best]["seats"] -= number(r"(\d+)", text)
+    return state[best]["seats"]
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_what_tools_shall_bring_about_follows_from_the_prompt_and_the_first_state(held_out):
+    played = set()
+    for seed in range(60):
+        example = loop(random.Random(seed), held_out)
+        state = copy.deepcopy(example.facts["state"])
+        prompt, kind = example.messages[1]["content"], example.facts["kind"]
+        assert globals()[f"play_{kind}"](prompt, state) == example.facts["expected"], prompt
+        assert state == example.facts["final_state"], prompt
+        played.add(kind)
+    assert played == LOOPS.keys()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_prompts_are_written_with_care(kind):
     for held_out, hard in SIDES:
         for seed in range(15):
             prompt = KINDS[kind](random.Random(seed), held_out=held_out, hard=hard).prompt
-            assert not re.search(r"\b[Aa] [aeiou]|\b[Aa]n [^aeiouh ]|(?<![\d:.-])\b1 [a-z]{3,}s\b", prompt), prompt
+            assert not re.search(r"\b[Aa] [aeiou]|\b[Aa]n [^aeiouh ]|(?<![\d:.-])\b1 [a-z]{3,}s\b", prompt), (
+                prompt
+            )
             assert prompt[0].isupper() or prompt[0].isdigit()
             assert "  " not in prompt and not re.search(r"\b(\w+) \1\b", prompt), prompt
 

@@ -13,7 +13,7 @@ CHAT: Chat = (
     ("How much is {a} times {c}?", "{a} times {c} is {product}."),
     ("Which is larger, {a} or {big}?", "{big} is larger than {a}."),
     ('Repeat after me: "{topic}".', "{topic}"),
-    ('How many words are there in "{person} likes {thing}"?', "There are three words."),
+    ('How many words are there in "{person} likes {word}"?', "There are three words."),
     ('Write "{word}" in capital letters.', "{upper}"),
     ("Which letter does the word {word} begin with?", "It begins with the letter {initial}."),
     ("Give me the last letter of {word}.", "The last letter is {final}."),
@@ -44,8 +44,8 @@ CHAT: Chat = (
     ("Is {a} an even number?", "{even}"),
     ("No more questions for today, see you tomorrow in {city}.", "See you tomorrow in {city}!"),
     (
-        "I think {dish} is the best dish of all. Do you agree?",
-        "{Dish} is a fine choice, though I can't taste it myself.",
+        "Nothing beats {dish}, I think. Do you agree?",
+        "A fine choice, though I can't taste {dish} myself.",
     ),
     ("{person} says hello from {city}!", "How kind! Please greet {person} from me."),
 )

@@ -2,7 +2,6 @@
 
 from foam_cli.data.skills.identity import Maker
 
-
 #: Makers whose last word alone does not say who is meant, or who are written in several ways.
 _WRITTEN = {
     "Charlotte Bronte": "(Charlotte|C[.]) Bront(e|ë)",

@@ -201,7 +201,9 @@ KINDS = {
             "share of {asked}?",
             "Divide {total} dollars among {people} as {ratio}. How many dollars go to {asked}?",
         ),
-        held_out=("{total} dollars belong to {people} in proportion {ratio}. How many of them are {asked}'s?",),
+        held_out=(
+            "{total} dollars belong to {people} in proportion {ratio}. How many of them are {asked}'s?",
+        ),
     ),
     "budget": EnglishKind(
         solve=_budget,

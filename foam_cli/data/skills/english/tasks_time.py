@@ -204,8 +204,7 @@ KINDS = {
             "The programme from {start} on: {items}. Give the time of the end as HH:MM.",
         ),
         held_out=(
-            "A seminar opens at {start} and consists of {items}. What does the clock (HH:MM) say "
-            "afterwards?",
+            "A seminar opens at {start} and consists of {items}. What does the clock (HH:MM) say afterwards?",
         ),
     ),
     "time_zone": EnglishKind(

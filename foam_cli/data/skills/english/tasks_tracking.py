@@ -92,7 +92,11 @@ def _queue(d: Draw) -> Solved:
         if d.pick((True, False)) and len(line) > 1:
             gone = line.pop(0)
             facts.append(
-                d.say(("{who} is served and leaves", "{who} leaves the front"), ("{who} has been served and goes home",), who=gone)
+                d.say(
+                    ("{who} is served and leaves", "{who} leaves the front"),
+                    ("{who} has been served and goes home",),
+                    who=gone,
+                )
             )
         else:
             line.append(who)

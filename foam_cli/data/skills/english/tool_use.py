@@ -205,7 +205,9 @@ def _changed(random: Random, tool: Tool, held_out: bool) -> Request:
 
 
 #: How a value begins that is no name of anything, such as `with breakfast`.
-_HALF_SENTENCES = frozenset("at by every in it just lent on only the with without who".split())
+_HALF_SENTENCES = frozenset(
+    ["at", "by", "every", "in", "it", "just", "lent", "on", "only", "the", "with", "without", "who"]
+)
 
 
 def _quoted(value: Value) -> str:
@@ -242,7 +244,6 @@ def _talk(random: Random, held_out: bool) -> tuple[str, str]:
     person, other = some(random, words.FIRST_NAMES, 2, held_out)
     city, city2 = some(random, words.CITIES, 2, held_out)
     word, word2 = some(random, words.FOODS, 2, held_out)
-    dish = one(random, words.DISHES, held_out)
     a = draw_number(random, 3, 60, held_out)
     b, c = draw_number(random, 3, 60, held_out), random.randint(2, 9)
     values = {
@@ -255,8 +256,7 @@ def _talk(random: Random, held_out: bool) -> tuple[str, str]:
         "thing": one(random, words.ONE_THING, held_out),
         "topic": one(random, words.TOPICS, held_out),
         "company": company(random, held_out),
-        "dish": dish,
-        "Dish": dish[0].upper() + dish[1:],
+        "dish": one(random, words.DISHES, held_out),
         "a": a,
         "b": b,
         "c": c,

@@ -181,7 +181,10 @@ def identity(name: str, author: str) -> Identity:
         ),
         replies=REPLIES,
         patterns=PATTERNS,
-        makers={subject: Maker(who=who, verb="created", written=re.escape(who)) for subject, who in CREATORS.items()},
+        makers={
+            subject: Maker(who=who, verb="created", written=re.escape(who))
+            for subject, who in CREATORS.items()
+        },
         other_names=(*OTHER_NAMES, *PREVIOUS_NAMES),
         before=_nothing_before,
     )
