@@ -229,7 +229,7 @@ KINDS = {
             "In stock: {start} {asked}, {more} {other}. Then {moves}. Count the {asked}.",
         ),
         held_out=(
-            "The shelves hold {more} {other} and {start} {asked}. Events: {moves}. How many {asked} remain?",
+            "The store holds {more} {other} and {start} {asked}. Events: {moves}. How many {asked} remain?",
         ),
     ),
     "grid": EnglishKind(
