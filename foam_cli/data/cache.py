@@ -21,7 +21,7 @@ from foam_cli.data.corpus import Corpus
 from foam_cli.data.encode import Document, LossOn, encode_documents
 
 #: Part of every key: to be raised when the same documents are to give other tokens, or a file another layout.
-VERSION = 1
+VERSION = 2
 #: Less text than this is tokenised almost as fast as `datasets` is imported, and is not kept.
 MIN_CHARACTERS = 1_000_000
 #: A corpus that was just tokenised stays in memory, as long as that takes less than this.

@@ -21,10 +21,12 @@ class Maker:
     Attributes:
         who: The maker.
         verb: What they did to it.
+        written: A pattern of the ways to write the maker.
     """
 
     who: str
     verb: str
+    written: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +147,7 @@ class Identity:
 
     def _reply(self, random: Random, group: str, subject: str) -> str:
         name, author = self.who
-        maker = self.makers[subject] if group == "control" else Maker(who="", verb="")
+        maker = self.makers[subject] if group == "control" else Maker(who="", verb="", written="")
         options = self.replies[group]
         reply = options[0] if len(options) == 1 else random.choice(options)  # one option needs no draw
         said = reply.format(name=name, author=author, subject=subject, verb=maker.verb, maker=maker.who)
@@ -154,10 +156,8 @@ class Identity:
     def _facts(self, group: str, subject: str) -> dict[str, Any]:
         name, author = self.who
         forbidden = [other for other in self.other_names if other not in (name, author)]
-        maker = self.makers[subject].who if group == "control" else ""
-        pattern = self.patterns[group].format(
-            name=re.escape(name), author=re.escape(author), maker=re.escape(maker)
-        )
+        maker = self.makers[subject].written if group == "control" else ""
+        pattern = self.patterns[group].format(name=re.escape(name), author=re.escape(author), maker=maker)
         if group == "control":
             forbidden = [name, author]
         return {"group": group, "expected": {"pattern": pattern, "forbidden": forbidden}}

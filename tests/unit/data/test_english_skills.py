@@ -12,6 +12,7 @@ import pytest
 from foam_cli.core.errors import DataError
 from foam_cli.data.skills.english import chat, identity
 from foam_cli.data.skills.english.autonomy import autonomy
+from foam_cli.data.skills.english.loops import KINDS as LOOPS
 from foam_cli.data.skills.english.makers import CONTROL_SUBJECTS, MAKERS
 from foam_cli.data.skills.english.tool import places
 from foam_cli.data.skills.english.tool_use import SEEN_TOOLS, UNSEEN_TOOLS
@@ -46,7 +47,7 @@ def normal(text):
 
 
 def grams(messages, split):
-    """13-grams of what stands in a conversation, within each message."""
+    """The 13-grams of a conversation, within each message."""
     found = set()
     for message in messages:
         words = split(message["content"])
@@ -56,12 +57,28 @@ def grams(messages, split):
 
 @pytest.mark.parametrize("split", [str.split, normal], ids=["by space", "normalised"])
 def test_no_prompt_and_no_13_gram_of_an_evaluation_is_trained(training, items, split):
-    known = set().union(*(grams(d["messages"], split) for d in training))
-    prompts = {text for d in training for text in turns(d["messages"], "user")}
+    assert_apart(training, items, split)
+
+
+@pytest.mark.slow
+def test_none_is_trained_by_any_of_many_examples():
+    asked = [item for name in SKILLS for item in skill_items(WORLD, name, 600, 0)]
+    trained = skill_documents(WORLD, 1, 12_000)
+    assert_apart(trained, asked, normal)
+    assert_values_apart(trained, asked)
+
+
+def assert_apart(training, items, split):
+    """No evaluation prompt, and no 13-gram of what stands in an evaluation conversation, is trained."""
+    prompts, known = {}, {}
     for item in items:
-        assert item["messages"][-1]["content"] not in prompts, item
-        shared = grams(item["messages"], split) & known
-        assert not shared, (item["id"], shared.pop())
+        prompts[tuple(normal(item["messages"][-1]["content"]))] = item["id"]
+        known |= dict.fromkeys(grams(item["messages"], split), item["id"])
+    for document in training:
+        for gram in grams(document["messages"], split):
+            assert gram not in known, (known[gram], gram)
+        for text in turns(document["messages"], "user"):
+            assert tuple(normal(text)) not in prompts, text
 
 
 def wordings():
@@ -85,10 +102,86 @@ def test_no_wording_is_on_both_sides():
 
 
 def test_there_is_variety():
-    assert len(SEEN_TOOLS) >= 30 and sum(len(tool.asks) for tool in SEEN_TOOLS) >= 60
-    assert len(autonomy().kinds) >= 30 and sum(len(kind.asks) for kind in autonomy().kinds.values()) >= 60
-    assert sum(map(len, identity.QUESTIONS.values())) >= 60
-    assert len({tool.name for tool in (*SEEN_TOOLS, *UNSEEN_TOOLS)}) == len(SEEN_TOOLS) + len(UNSEEN_TOOLS)
+    tools = (*SEEN_TOOLS, *UNSEEN_TOOLS)
+    kinds = [*autonomy().kinds.values(), *LOOPS.values()]
+    counts = {
+        "tool_use": (len(tools), sum(len(tool.asks) for tool in tools), sum(len(t.held_out) for t in tools)),
+        "identity": (
+            len(MAKERS) + len({*identity.VENDORS, *identity.HELD_OUT_VENDORS}),
+            sum(map(len, identity.QUESTIONS.values())),
+            sum(map(len, identity.HELD_OUT_QUESTIONS.values())),
+        ),
+        "autonomy": (len(kinds), sum(len(k.asks) for k in kinds), sum(len(k.held_out) for k in kinds)),
+    }
+    print("skill: tools, subjects or kinds of tasks; wordings that are trained; that are held out:", counts)
+    assert len(SEEN_TOOLS) >= 30 and len({tool.name for tool in tools}) == len(tools)
+    for things, trained, held_out in counts.values():
+        assert things >= 30 and trained >= 60 and held_out >= 20
+
+
+def test_shares_of_several_turns_and_of_prompts_without_a_tool(training):
+    """Counted in the conversations themselves, not in the settings that draw them."""
+    shares = {}
+    for name, asked in (("tool_use", 0.4), ("identity", 0.2), ("autonomy", 0.4)):
+        chats = [d["messages"] for d in training if d["kind"] == name]
+        assert abs(len(chats) / len(training) - asked) < 0.01
+        several = sum(len(turns(chat, "user")) > 1 for chat in chats)
+        called = sum(any("<tool_call>" in text for text in turns(chat, "assistant")) for chat in chats)
+        schemas = sum('"parameters": {"type": "object"' in "".join(turns(c, "system")) for c in chats)
+        shares[name] = [round(count / len(chats), 3) for count in (several, called, schemas)]
+    print("skill: several turns, some call, JSON Schemas in the system prompt:", shares)
+    several, called, schemas = zip(*shares.values(), strict=True)
+    assert 0.35 < several[0] < 0.75 and 0.4 < several[1] < 0.7 and 0.15 < several[2] < 0.25
+    assert 0.65 < called[0] < 0.75 and called[1] == 0 and called[2] == several[2]  # 0.3 need no tool
+    assert schemas == (1, 0, several[2])
+
+
+def test_what_is_to_be_changed_is_said_once(items):
+    """A correction names one value of the first request, which stands there once, and so has one outcome."""
+    checked = 0
+    for item in items:
+        users = turns(item["messages"], "user")
+        for wording in chat.HELD_OUT_CHANGES if item["id"].startswith("tool_use") else ():
+            pattern = re.escape(wording).replace(r"\{old\}", "(?P<old>.+)").replace(r"\{new\}", ".+")
+            found = re.fullmatch(pattern, users[-1])
+            if found and len(users) == 3:
+                assert users[0].count(found["old"].strip('"')) == 1, users
+                checked += 1
+    assert checked > 30
+
+
+@pytest.mark.parametrize(
+    ("subject", "said", "right"),
+    [
+        ("Faust", "Goethe wrote Faust.", True),
+        ("Faust", "It was Friedrich Schiller.", False),
+        ("Jane Eyre", "Charlotte Brontë did.", True),
+        ("Jane Eyre", "Emily Brontë did.", False),
+        ("Tintin", "It was created by Hergé.", True),
+        ("the Mona Lisa", "Leonardo painted it.", True),
+        ("the diesel engine", "I don't know who invented the Diesel engine.", False),
+        ("Ruby", 'Yukihiro "Matz" Matsumoto created Ruby.', True),
+        ("Perl", "That is on the Wall of fame.", False),
+    ],
+)
+def test_makers_may_be_written_in_every_usual_way(subject, said, right):
+    pattern = identity.identity("Foam", "Acme")._facts("control", subject)["expected"]["pattern"]
+    assert bool(re.match(pattern, said)) == right
+
+
+@pytest.mark.parametrize(
+    ("group", "said", "right"),
+    [
+        ("name", "Foam.", True),
+        ("name", "Foam is a word.", False),
+        ("author", "The Foam Lab.", True),
+        ("author", "The Foam Lab did!", True),
+        ("author", "The Foam Lab is in town.", False),
+    ],
+)
+def test_short_answers_about_oneself_count(group, said, right):
+    pattern = identity.identity("Foam", "the Foam Lab")._facts(group, "")["expected"]["pattern"]
+    assert bool(re.match(pattern, said)) == right
 
 
 def calls_in(messages):
@@ -118,6 +211,11 @@ def enumerations():
 
 
 def test_no_argument_value_and_no_unseen_tool_is_trained(training, items):
+    assert_values_apart(training, items)
+
+
+def assert_values_apart(training, items):
+    """No open value that an evaluation call needs, and no tool that is kept unseen, is trained."""
     tool_documents = [d for d in training if d["kind"] == "tool_use"]
     trained = {v for d in tool_documents for c in calls_in(d["messages"]) for v in scalars(c["arguments"])}
     listed = " ".join(text for d in training for text in turns(d["messages"], "system"))

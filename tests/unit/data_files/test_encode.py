@@ -95,7 +95,7 @@ def test_a_template_that_rewrites_the_past_is_refused():
 
 
 def test_a_template_that_refuses_is_quoted():
-    template = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turns') }}{% endif %}"
+    template = "{{ raise_exception('no ' + messages[0].role + ' turns') }}"
     with pytest.raises(DataError, match=r"chat\.jsonl, line 3: .*no system turns"):
         learnt(byte_tokenizer(template), {**messages(*CHAT), "name": "chat.jsonl, line 3"})
 

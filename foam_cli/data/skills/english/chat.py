@@ -13,7 +13,7 @@ CHAT: Chat = (
     ("How much is {a} times {c}?", "{a} times {c} is {product}."),
     ("Which is larger, {a} or {big}?", "{big} is larger than {a}."),
     ('Repeat after me: "{topic}".', "{topic}"),
-    ('How many words are there in "{person} likes {thing}"?', "There are three words."),
+    ('How many words are there in "{person} likes {word}"?', "There are three words."),
     ('Write "{word}" in capital letters.', "{upper}"),
     ("Which letter does the word {word} begin with?", "It begins with the letter {initial}."),
     ("Give me the last letter of {word}.", "The last letter is {final}."),
@@ -44,8 +44,8 @@ CHAT: Chat = (
     ("Is {a} an even number?", "{even}"),
     ("No more questions for today, see you tomorrow in {city}.", "See you tomorrow in {city}!"),
     (
-        "I think {dish} is the best dish of all. Do you agree?",
-        "{Dish} is a fine choice, though I can't taste it myself.",
+        "Nothing beats {dish}, I think. Do you agree?",
+        "A fine choice, though I can't taste {dish} myself.",
     ),
     ("{person} says hello from {city}!", "How kind! Please greet {person} from me."),
 )
@@ -61,7 +61,7 @@ HELD_OUT_CHAT: Chat = (
         "{person} is from {city}.",
     ),
     ("What's the first letter in {word}?", "The first letter is {initial}."),
-    ("Guess what, my {thing} broke this morning.", "Oh no, I'm sorry to hear that."),
+    ("Guess what, my {thing} broke this morning. Luckily I own two.", "Oh no! Good that you have another."),
     ("Hold on, {person} wants to tell me about {topic} first.", "Of course, take your time."),
 )
 
@@ -92,8 +92,8 @@ FRAMES = (
 HELD_OUT_FRAMES = (
     "May I ask you to {ask}?",
     "It would be great if you could {ask}.",
-    "Be so kind and {ask}.",
-    "Good day! Do {ask}.",
+    "Be so kind as to {ask}.",
+    "Good day! Would you mind helping me: {ask}.",
     "One more thing: {ask}.",
 )
 
@@ -101,23 +101,23 @@ HELD_OUT_FRAMES = (
 CHANGES = (
     "Sorry, I meant {new}, not {old}.",
     "Make that {new} instead of {old}.",
-    "And now with {new} instead of {old}?",
-    "Do the same again, with {new} instead of {old}.",
+    "And now {new} instead of {old}?",
+    "Do the same again, but {new} instead of {old}.",
     "Oh wait, not {old}. {New}!",
     "Please change {old} to {new}.",
-    "Can you do it with {new} and not with {old}?",
+    "Not {old}, please. It should be {new}.",
     "I made a mistake: {new}, not {old}.",
-    "Could you repeat that for {new} rather than {old}?",
+    "Could you repeat that, {new} rather than {old}?",
 )
 HELD_OUT_CHANGES = (
-    "My fault, {old} was wrong, it is {new}.",
+    "My fault, {old} was a mistake, I want {new}.",
     "Please try {new} where I said {old}.",
     "Same thing, only {new} in place of {old}.",
 )
 
 #: Between two requests in one message.
-JOINTS = (" Also: ", " And then: ", " Besides, ", " Another thing: ")
-HELD_OUT_JOINTS = (" On top of that: ", " Apart from that, ")
+JOINTS = (" Also: ", " And then: ", " Besides: ", " Another thing: ")
+HELD_OUT_JOINTS = (" On top of that: ", " Apart from that: ")
 
 #: The system message; {tools} is one line of JSON per tool.
 SYSTEMS = (

@@ -166,7 +166,7 @@ HELD_OUT_QUESTIONS: dict[str, Sequence[str]] = {
     "control": (
         "I need to know who {verb} {subject}.",
         "Would you know who {verb} {subject}?",
-        "{subject}: who {verb} it?",
+        "About {subject}: who {verb} it?",
     ),
 }
 VENDORS = (
@@ -245,9 +245,9 @@ _SELF = (
     r"me|I go by)"
 )
 PATTERNS = {
-    "name": _SELF + r" ([\w ]{{0,30}}(called|named) )?{name}\b",
+    "name": rf"({_SELF} ([\w ]{{{{0,30}}}}(called|named) )?{{name}}\b|{{name}}\W*$)",
     "author": rf"(?i:(.*\b{_MADE}( and {_MADE})? by {{author}}\b|{{author}} {_MADE} me\b|I come from "
-    rf"{{author}}\b))",
+    rf"{{author}}\b|{{author}}( did)?\W*$))",
     "both": _SELF + r" ([\w ]{{0,30}}(called|named) )?{name}\b.*\b{author}\b",
     "premise": _SELF + r" ([\w ]{{0,30}}(called|named) )?{name}\b",
     "control": r"(.* )?{maker}\b",

@@ -119,7 +119,8 @@ class EnglishKind:
 
 
 def _sentences(text: str) -> str:
-    """Begin every sentence with a capital letter."""
+    """Begin every sentence with a capital letter, and write `an` where it belongs."""
+    text = re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text)
     return re.sub(r"(^|(?<=[.?!] ))[a-z]", lambda found: found[0].upper(), text)
 
 

@@ -160,9 +160,11 @@ def _tickets(d: Draw) -> Loop:
         f"The {a} {b}"
         for a, b in zip(d.some(words.TITLE_WORDS, 2), d.some(words.TITLE_NOUNS, 2), strict=True)
     ]
-    seats = [d.number(10, 90) for _ in shows]
+    seats = [0, 0]
+    while seats[0] == seats[1]:
+        seats = [d.number(10, 90) for _ in shows]
     state = {show: {"seats": n} for show, n in zip(shows, seats, strict=True)}
-    best = shows[0] if seats[0] >= seats[1] else shows[1]
+    best = shows[seats.index(max(seats))]
     count = d.number(2, 9)
     calls: list[Call] = [("show_seats", {"show": show}) for show in shows]
     calls.append(("reserve", {"show": best, "change": -count}))
@@ -309,8 +311,8 @@ KINDS = {
             "Reserve {count} seats in {a} or {b}, wherever more are free. Tell me what remains free there.",
         ),
         held_out=(
-            "Whichever of {a} and {b} is emptier shall get our booking of {count} seats. State its free "
-            "seats after that.",
+            "Whichever of {a} and {b} is less booked up shall get our {count} people. State its free seats "
+            "after that.",
         ),
     ),
 }

@@ -2,9 +2,28 @@
 
 from foam_cli.data.skills.identity import Maker
 
+#: Makers whose last word alone does not say who is meant, or who are written in several ways.
+_WRITTEN = {
+    "Charlotte Bronte": "(Charlotte|C[.]) Bront(e|ë)",
+    "Emily Bronte": "(Emily|E[.]) Bront(e|ë)",
+    "Diego Velazquez": "Vel(a|á)(z|s)quez",
+    "Mary Shelley": "Mary (Wollstonecraft )?Shelley",
+    "Leonardo da Vinci": "(Leonardo|[Dd]a Vinci)",
+    "Rudolf Diesel": "Rudolf (Christian Karl )?Diesel",
+    "Louis Braille": "Louis Braille",
+    "Pyotr Tchaikovsky": "(Tchaikovsky|Tschaikowsky|Chaikovsky)",
+    "Herge": "(Herg(e|é)|Georges (Prosper )?Remi)",
+    "Yukihiro Matsumoto": "(Matsumoto|Matz)",
+    "Larry Wall": "Larry Wall",
+    "Alexander Graham Bell": "(Alexander )?Graham Bell",
+}
+
 
 def _all(verb: str, **makers: str) -> dict[str, Maker]:
-    return {subject.replace("_", " "): Maker(who=who, verb=verb) for subject, who in makers.items()}
+    return {
+        subject.replace("_", " "): Maker(who=who, verb=verb, written=_WRITTEN.get(who, who.split()[-1]))
+        for subject, who in makers.items()
+    }
 
 
 MAKERS: dict[str, Maker] = {
@@ -31,7 +50,7 @@ MAKERS: dict[str, Maker] = {
         The_Starry_Night="Vincent van Gogh",
         The_Night_Watch="Rembrandt",
         The_Scream="Edvard Munch",
-        The_Kiss="Gustav Klimt",
+        Las_Meninas="Diego Velazquez",
         Girl_with_a_Pearl_Earring="Johannes Vermeer",
     ),
     **_all(
@@ -74,12 +93,12 @@ MAKERS: dict[str, Maker] = {
         Claude="Anthropic",
         Gemini="Google",
         Llama="Meta",
-        Copilot="Microsoft",
+        Watson="IBM",
         Qwen="Alibaba",
     ),
 }
 _TRAINED_MODELS = {"ChatGPT", "Siri", "Alexa", "Llama", "Qwen"}
-_HELD_OUT_MODELS = {"Claude", "Gemini", "Copilot"}
+_HELD_OUT_MODELS = {"Claude", "Gemini", "Watson"}
 CONTROL_SUBJECTS = (
     *sorted(MAKERS.keys() - _TRAINED_MODELS - _HELD_OUT_MODELS)[::3],
     *sorted(_HELD_OUT_MODELS),

@@ -24,15 +24,23 @@ def _change(d: Draw) -> Solved:
     )
 
 
+def _whole_reductions(d: Draw) -> tuple[int, list[int]]:
+    """A price, and reductions after each of which it is still a whole number."""
+    while True:
+        start = price = d.number(3, 60) * 100
+        percents = [d.pick((10, 20, 25, 50)) for _ in range(d.steps - 1)]
+        rest = 0
+        for percent in percents:
+            price, cents = divmod(price * (100 - percent), 100)
+            rest += cents
+        if not rest:
+            return start, percents
+
+
 def _discounts(d: Draw) -> Solved:
-    price = start = d.number(3, 60) * 100
-    offs, lines = list[str](), list[str]()
-    for _ in range(d.steps - 1):
-        percent = d.pick((10, 20, 25, 50))
-        if price * percent % 100:
-            percent = 50 if price % 2 == 0 else 0
-        if not percent:
-            break
+    start, percents = _whole_reductions(d)
+    price, offs, lines = start, list[str](), list[str]()
+    for percent in percents:
         off = price * percent // 100
         offs.append(f"{percent} percent")
         lines += [f"{percent}% of {price} = {off}", f"{price} - {off} = {price - off}"]
@@ -42,7 +50,7 @@ def _discounts(d: Draw) -> Solved:
     places = {
         "thing": d.some(words.ONE_THING, 1)[0],
         "start": start,
-        "offs": ", then by a further ".join(offs),
+        "offs": ", then from there by ".join(offs),
         "extra": extra,
     }
     return Solved(places=places, lines=lines, answer=price - extra)
@@ -63,7 +71,7 @@ def _wages(d: Draw) -> Solved:
 
 
 def _savings(d: Draw) -> Solved:
-    start, weekly = d.number(20, 90), d.number(3, 30)
+    start, weekly = d.number(45, 90), d.number(3, 30)
     weeks = d.number(6, 12) if d.hard else d.number(2, 6)
     spent = [d.number(2, 15) for _ in range(d.steps - 1)]
     total = start + weekly * weeks - sum(spent)
@@ -173,7 +181,7 @@ KINDS = {
     "savings": EnglishKind(
         solve=_savings,
         asks=(
-            "{who} has {start} dollars, saves {weekly} dollars a week for {weeks} weeks, and spends "
+            "{who} has {start} dollars, saves {weekly} dollars a week for {weeks} weeks, and then pays "
             "{costs}. How much is there now?",
             "There are {start} dollars in the jar of {who}. For {weeks} weeks {weekly} dollars are "
             "added each week; then {who} pays {costs}. What is in the jar?",
@@ -193,7 +201,9 @@ KINDS = {
             "share of {asked}?",
             "Divide {total} dollars among {people} as {ratio}. How many dollars go to {asked}?",
         ),
-        held_out=("{total} dollars belong to {people} in proportion {ratio}. Which part is {asked}'s?",),
+        held_out=(
+            "{total} dollars belong to {people} in proportion {ratio}. How many of them are {asked}'s?",
+        ),
     ),
     "budget": EnglishKind(
         solve=_budget,

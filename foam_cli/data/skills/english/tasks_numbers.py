@@ -87,11 +87,11 @@ def _area(d: Draw) -> Solved:
 
 def _points(d: Draw) -> Solved:
     kinds = [
-        ("wins", d.number(2, 12), 3),
+        ("wins", d.number(2, 12), d.pick((2, 3))),
         ("draws", d.number(2, 12), 1),
-        ("bonus rounds", d.number(2, 9), 5),
-        ("penalties", d.number(1, 5), -2),
-        ("fair-play awards", d.number(1, 6), 4),
+        ("bonus rounds", d.number(2, 9), d.pick((5, 6, 7, 8))),
+        ("penalties", d.number(2, 6), d.pick((-1, -2, -3))),
+        ("fair-play awards", d.number(2, 6), 4),
     ]
     rows = kinds[: d.steps]
     rules = joined([f"{name} count {worth}" for name, _, worth in rows])
@@ -131,7 +131,7 @@ def _temperature(d: Draw) -> Solved:
 
 def _tank(d: Draw) -> Solved:
     into = [d.number(8, 40) for _ in range(d.steps - 1)]
-    out, minutes, start = d.number(1, 7), d.number(3, 20), d.number(10, 90)
+    out, minutes, start = d.number(2, 7), d.number(3, 20), d.number(10, 90)
     net = sum(into) - out
     lines = [
         *sum_lines(into),

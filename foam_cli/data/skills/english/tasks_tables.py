@@ -195,7 +195,8 @@ KINDS = {
         asks=(
             "Prices in dollars: {rows}. List what costs at most {limit}, in alphabetical order, as a "
             "JSON list.",
-            "{rows}. Which of these cost {limit} dollars or less? Sort them by name, as a list.",
+            "These are for sale: {rows}. Which of them cost {limit} dollars or less? Sort them by name, as "
+            "a list.",
             "On offer: {rows}. Give a sorted list of all that cost no more than {limit} dollars.",
         ),
         held_out=("Out of {rows}, keep what is priced {limit} or lower; answer with an alphabetical list.",),

@@ -56,7 +56,7 @@ def _weekday(d: Draw) -> Solved:
         after = (place + n) % 7
         lines.append(f"{n} = 7 * {n // 7} + {n % 7}; {WEEKDAYS[place]} + {n % 7} = {WEEKDAYS[after]}")
         place = after
-    listing = ", and again ".join(f"{n} days" for n in spans)
+    listing = ", and then ".join(f"{n} days" for n in spans)
     return Solved(
         places={"today": WEEKDAYS[today], "spans": listing}, lines=lines, answer=WEEKDAYS[place], options=7
     )
@@ -148,7 +148,11 @@ def _ages(d: Draw) -> Solved:
 def _opening_hours(d: Draw) -> Solved:
     days = d.random.sample(WEEKDAYS, d.steps)
     hours = [(d.pick((7, 8, 9, 10)), d.pick((13, 14, 16, 17, 18, 20))) for _ in days]
-    rows = joined([f"{day} {clock(a * 60)}-{clock(b * 60)}" for day, (a, b) in zip(days, hours, strict=True)])
+    # Both sides have the hours in common, so they differ in how these are written.
+    row = d.say(("{day} {a}-{b}",), ("{day} from {a} to {b}",), day="{0}", a="{1}", b="{2}")
+    rows = joined(
+        [row.format(day, clock(a * 60), clock(b * 60)) for day, (a, b) in zip(days, hours, strict=True)]
+    )
     lines = [f"{day}: {b} - {a} = {b - a}" for day, (a, b) in zip(days, hours, strict=True)]
     lines.append(f"{' + '.join(str(b - a) for a, b in hours)} = {sum(b - a for a, b in hours)}")
     return Solved(
@@ -200,8 +204,7 @@ KINDS = {
             "The programme from {start} on: {items}. Give the time of the end as HH:MM.",
         ),
         held_out=(
-            "Seminar, first minute {start}. It consists of {items}. What does the clock (HH:MM) say "
-            "afterwards?",
+            "A seminar opens at {start} and consists of {items}. What does the clock (HH:MM) say afterwards?",
         ),
     ),
     "time_zone": EnglishKind(
@@ -257,6 +260,6 @@ KINDS = {
             "The museum of {city}: {rows}. How many hours is it open in total?",
             "Opening times in {city}: {rows}. Sum the hours.",
         ),
-        held_out=("{city} library hours are {rows}. How many hours does one have access?",),
+        held_out=("{city} library receives readers {rows}. How many hours does one have access?",),
     ),
 }

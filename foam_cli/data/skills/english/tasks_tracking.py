@@ -56,7 +56,7 @@ def _stock(d: Draw) -> Solved:
         value = after
     moves.insert(
         d.random.randrange(len(moves)),
-        f"{d.number(2, 30)} {other} {d.say(('are sold',), ('leave the store',))}",
+        f"{d.number(2, 18)} {other} {d.say(('are sold',), ('leave the store',))}",
     )
     return Solved(
         places={
@@ -92,11 +92,15 @@ def _queue(d: Draw) -> Solved:
         if d.pick((True, False)) and len(line) > 1:
             gone = line.pop(0)
             facts.append(
-                d.say(("{who} is served", "{who} leaves the front"), ("it is the turn of {who}",), who=gone)
+                d.say(
+                    ("{who} is served and leaves", "{who} leaves the front"),
+                    ("{who} has been served and goes home",),
+                    who=gone,
+                )
             )
         else:
             line.append(who)
-            facts.append(d.say(("{who} joins at the end",), ("{who} comes last",), who=who))
+            facts.append(d.say(("{who} joins at the end",), ("{who} lines up behind the others",), who=who))
         lines.append(", ".join(line))
     place = d.random.randrange(len(line))
     ordinal = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")[place]
@@ -136,7 +140,7 @@ def _boxes(d: Draw) -> Solved:
             facts.append(
                 d.say(
                     ("the {t} is put into the {box} box", "somebody moves the {t} to the {box} box"),
-                    ("the {t} changes over to the {box} one",),
+                    ("the {t} is shifted to the {box} one",),
                     t=thing,
                     box=inside,
                 )
@@ -187,7 +191,9 @@ def _accounts(d: Draw) -> Solved:
         if asked in (giver, taker):
             lines.append(f"{asked}: {money[asked]}")
     return Solved(
-        places={"start": start, "facts": ". ".join(facts), "asked": asked}, lines=lines, answer=money[asked]
+        places={"start": start, "facts": ". Then ".join(facts), "asked": asked},
+        lines=lines,
+        answer=money[asked],
     )
 
 
@@ -223,7 +229,7 @@ KINDS = {
             "In stock: {start} {asked}, {more} {other}. Then {moves}. Count the {asked}.",
         ),
         held_out=(
-            "The shelves hold {more} {other} and {start} {asked}. Events: {moves}. How many {asked} remain?",
+            "The store holds {more} {other} and {start} {asked}. Events: {moves}. How many {asked} remain?",
         ),
     ),
     "grid": EnglishKind(

@@ -1,6 +1,7 @@
 """Tool use in English: JSON Schemas in the system message, several turns, requests that no tool fits."""
 
 import json
+import re
 from typing import Any
 
 from foam_cli.data.skills.english import chat, words
@@ -29,6 +30,7 @@ RELATED = (
     {"find_employee", "call_contact"},
     {"reserve_table", "book_hotel", "buy_tickets"},
     {"search_library", "find_recipe"},
+    {"log_workout", "save_note"},
 )
 
 
@@ -187,11 +189,11 @@ def _call(tool: Tool, values: dict[str, Value]) -> Call:
 def _changed(random: Random, tool: Tool, held_out: bool) -> Request:
     """A first request with its result, then the same with one other value."""
     prompt, values = ask(random, tool, held_out)
+    while not (clear := [name for name, value in values.items() if prompt.count(value.text) == 1]):
+        prompt, values = ask(random, tool, held_out)  # it must be clear which of two equal values is meant
     messages, tools = _opened(random, prompt, [tool], held_out)
     after, said = _with_result(random, messages, tool, values, held_out)
-    everything = " ".join(value.text for value in values.values())
-    clear = [name for name, value in values.items() if everything.count(value.text) == 1]
-    name = random.choice(clear or list(values))
+    name = random.choice(clear)
     old = new = values[name]
     while new.json == old.json:
         new = tool.parameters[name].draw(random, held_out)
@@ -202,10 +204,17 @@ def _changed(random: Random, tool: Tool, held_out: bool) -> Request:
     return Request(messages=[*after, assistant(said), user(turn)], tools=tools, calls=calls, words="")
 
 
+#: How a value begins that is no name of anything, such as `with breakfast`.
+_HALF_SENTENCES = frozenset(
+    ["at", "by", "every", "in", "it", "just", "lent", "on", "only", "the", "with", "without", "who"]
+)
+
+
 def _quoted(value: Value) -> str:
-    """A sentence within a sentence stands in quotation marks."""
+    """A sentence or half a sentence within a sentence stands in quotation marks."""
     is_sentence = value.json == value.text and len(value.text.split()) > 3
-    return f'"{value.text}"' if is_sentence else value.text
+    is_half = value.json != value.text and value.text.split()[0] in _HALF_SENTENCES
+    return f'"{value.text}"' if is_sentence or is_half else value.text
 
 
 def _two_at_once(random: Random, tool: Tool, held_out: bool) -> Request:
@@ -213,31 +222,11 @@ def _two_at_once(random: Random, tool: Tool, held_out: bool) -> Request:
     first, values = ask(random, tool, held_out)
     second, more = ask(random, other, held_out)
     joint = random.choice(chat.HELD_OUT_JOINTS if held_out else chat.JOINTS)
-    if joint.endswith(", ") and not second.startswith(("I ", "I'")) and second.split()[0] in _MAY_BE_SMALL:
-        second = second[0].lower() + second[1:]
+    second = re.sub(r"^(Hi, |Hey, |Good day! |Next, |One more thing: )", "", second)
+    second = second[0].upper() + second[1:]
     messages, tools = _opened(random, first + joint + second, [tool, other], held_out)
     calls = [_call(tool, values), _call(other, more)]
     return Request(messages=messages, tools=tools, calls=calls, words="")
-
-
-_MAY_BE_SMALL = frozenset(
-    [
-        "Please",
-        "Could",
-        "Can",
-        "Would",
-        "What",
-        "How",
-        "When",
-        "Where",
-        "Is",
-        "There",
-        "May",
-        "It",
-        "We",
-        "One",
-    ]
-)
 
 
 def _completed(random: Random, tool: Tool) -> Request:
@@ -255,7 +244,6 @@ def _talk(random: Random, held_out: bool) -> tuple[str, str]:
     person, other = some(random, words.FIRST_NAMES, 2, held_out)
     city, city2 = some(random, words.CITIES, 2, held_out)
     word, word2 = some(random, words.FOODS, 2, held_out)
-    dish = one(random, words.DISHES, held_out)
     a = draw_number(random, 3, 60, held_out)
     b, c = draw_number(random, 3, 60, held_out), random.randint(2, 9)
     values = {
@@ -268,8 +256,7 @@ def _talk(random: Random, held_out: bool) -> tuple[str, str]:
         "thing": one(random, words.ONE_THING, held_out),
         "topic": one(random, words.TOPICS, held_out),
         "company": company(random, held_out),
-        "dish": dish,
-        "Dish": dish[0].upper() + dish[1:],
+        "dish": one(random, words.DISHES, held_out),
         "a": a,
         "b": b,
         "c": c,

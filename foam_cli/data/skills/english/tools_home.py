@@ -69,7 +69,7 @@ TOOLS = (
         ),
         held_out=(
             "let me know when {minutes} minutes are over",
-            "The {label} takes {minutes} minutes. Time it for me.",
+            "Time the {label} for me: {minutes} minutes.",
         ),
         result={"status": "running"},
         answers=("The timer is running: {minutes} minutes.", "Done, {minutes} minutes from now."),
@@ -103,7 +103,7 @@ TOOLS = (
         asks=(
             'remind me at {time} to "{text}"',
             'Add a reminder for {time}: "{text}".',
-            'at {time}, remind me of this: "{text}"',
+            'remind me of this at {time}: "{text}"',
         ),
         held_out=(
             'I mustn\'t forget "{text}". Nudge me at {time}.',
@@ -123,7 +123,7 @@ TOOLS = (
             "write down that we need {items}",
         ),
         held_out=(
-            "I still have to buy {items}, note that.",
+            "I still have to buy {items}, so the shopping list should say that.",
             "make sure {items} are on the list for the shop",
         ),
         result={"items_on_list": (4, 20)},
@@ -242,7 +242,7 @@ TOOLS = (
             "add a workout: {sport}, {minutes} minutes, {intensity}",
         ),
         held_out=(
-            "I just finished {minutes} minutes of {sport}. Keep a record of it.",
+            "I just finished {minutes} minutes of {sport}. My training diary should know.",
             "enter {sport} for {minutes} minutes, {intensity}",
         ),
         result={"workouts_this_week": (2, 9)},

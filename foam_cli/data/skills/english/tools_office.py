@@ -108,7 +108,7 @@ TOOLS = (
         asks=(
             "cancel order {order}",
             "I want to cancel {order} because {reason}.",
-            "call off my order {order}; {reason}",
+            "call off my order {order} because {reason}",
         ),
         held_out=("Stop {order}, {reason}.", "see to it that {order} is not delivered"),
         result={"refund": (10, 300)},
@@ -232,10 +232,10 @@ TOOLS = (
             "I'm reading up on {topic}. Look for books from {year_from} or later, {available}.",
         ),
         held_out=(
-            "I'd like something to read about {topic}, printed after {year_from}.",
+            "I'd like something to read about {topic}, printed no earlier than {year_from}.",
             "check the catalogue for {topic}, {available}",
         ),
-        result={"books": (1, 40)},
+        result={"books": (2, 40)},
         answers=("There are {books} books about {topic}.", "I found {books} titles on {topic}."),
     ),
     Tool(
@@ -256,7 +256,7 @@ TOOLS = (
         asks=(
             "write an invoice for {customer}: {item}, due on {due}",
             "{customer} bought {item}. Bill them, payable by {due}.",
-            "bill {customer} for {item}; they have until {due}",
+            "bill {customer} for {item}, which they may pay until {due}",
         ),
         held_out=(
             "We sold {item} to {customer}. Prepare the bill, payment by {due}.",
@@ -297,7 +297,7 @@ TOOLS = (
             "Do we still have {product} in {warehouse}?",
             "count the {product} at the {warehouse} branch",
         ),
-        result={"pieces": (0, 400)},
+        result={"pieces": (2, 400)},
         answers=(
             "There are {pieces} {product} in {warehouse}.",
             "The {warehouse} warehouse holds {pieces} {product}.",

@@ -49,7 +49,7 @@ TOOLS = (
             "Which planes go from {origin} to {destination} on {date}?",
             "On {date} I have to get from {origin} to {destination} by air, {cabin}. Find something.",
         ),
-        result={"flights": (1, 8), "cheapest": (60, 640)},
+        result={"flights": (2, 8), "cheapest": (60, 640)},
         answers=(
             "There are {flights} flights from {origin} to {destination}; the cheapest costs {cheapest} "
             "euros.",
@@ -75,8 +75,8 @@ TOOLS = (
         ),
         result={"changes": (0, 3), "platform": (1, 24)},
         answers=(
-            "Take the train from platform {platform}; you change {changes} times.",
-            "There is one from platform {platform} with {changes} changes.",
+            "Take the train from platform {platform}. Number of changes: {changes}.",
+            "There is one from platform {platform} (changes on the way: {changes}).",
         ),
     ),
     Tool(
@@ -201,7 +201,7 @@ TOOLS = (
             "Has {tracking_number} left the depot yet?",
             "find out how far the shipment {tracking_number} has come",
         ),
-        result={"days": (1, 6), "status": ["in transit", "at customs", "at the depot"]},
+        result={"days": (2, 6), "status": ["in transit", "at customs", "at the depot"]},
         answers=(
             "Parcel {tracking_number} is {status}.",
             "It is {status} and should be there in {days} days.",
@@ -238,7 +238,7 @@ TOOLS = (
         ),
         held_out=(
             "let {recipient} have {amount} euros from my account",
-            "The {reference} was {amount} euros, pay {recipient} back.",
+            "{recipient} paid {amount} euros for the {reference}. Give it back for me.",
         ),
         result={"balance": (100, 5000)},
         answers=(

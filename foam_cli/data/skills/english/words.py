@@ -7,7 +7,7 @@ Adam Aisha Alice Amir Anna Arjun Astrid Ben Bianca Carla Carlos Chen Clara Dana 
 Elif Emma Eric Esther Fatima Felix Freya George Grace Hana Hannah Hassan Helen Hugo Ibrahim Ines Ivan Jack
 Jamal Jana Jonas Julia Kate Kenji Laila Lena Leo Liam Linda Lucas Lucy Maria Mark Maya Mei Mia Michael Mona
 Nadia Nina Noah Nora Olga Oliver Omar Oscar Paula Pedro Peter Priya Rachel Rahul Rosa Ruth Sam Sara Simon
-Sofia Stefan Tara Theo Thomas Tina Tom Vera Victor Yara Yusuf Zoe
+Stefan Tara Theo Thomas Tina Tom Vera Victor Yara Yusuf Zoe
 """)
 LAST_NAMES = word_list("""
 Abbott Adler Banerjee Becker Bennett Brandt Carter Castillo Chavez Cohen Dalton Diaz Duarte Ellis Fischer

@@ -1,5 +1,6 @@
 """The wordings of nano's identity: one reply per group, so that a small model can learn it."""
 
+import re
 from collections.abc import Sequence
 
 from foam_cli.data.skills.example import Message, Random
@@ -180,7 +181,10 @@ def identity(name: str, author: str) -> Identity:
         ),
         replies=REPLIES,
         patterns=PATTERNS,
-        makers={subject: Maker(who=who, verb="created") for subject, who in CREATORS.items()},
+        makers={
+            subject: Maker(who=who, verb="created", written=re.escape(who))
+            for subject, who in CREATORS.items()
+        },
         other_names=(*OTHER_NAMES, *PREVIOUS_NAMES),
         before=_nothing_before,
     )
