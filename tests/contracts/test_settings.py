@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 import foam_cli
-from foam_cli import config
+from foam_cli import building, config
 from foam_cli.core.settings import Settings
 from foam_cli.engine.ablate import StudySettings
 
@@ -146,8 +146,8 @@ def recorded(monkeypatch):
         object.__setattr__(made, "__class__", type(cls.__name__, (cls,), body))
         return made
 
-    build = config._build
-    monkeypatch.setattr(config, "_build", lambda *args, **kwargs: recording(build(*args, **kwargs)))
+    build = building._build
+    monkeypatch.setattr(building, "_build", lambda *args, **kwargs: recording(build(*args, **kwargs)))
     return read
 
 
@@ -169,7 +169,9 @@ def finish(foam, tmp_path):
 
 
 @pytest.mark.slow
-def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_path, monkeypatch):
+def test_small_runs_read_every_field(
+    recorded, finish, small, tiny_folder, tmp_path, monkeypatch, fake_trackers
+):
     plain = [one for one in small if not one.startswith("growth.")] + ["train.steps=4", "data.max_length=128"]
     plain += ["data.old_path=text.txt"]  # some methods look at old data
     often = ["growth.trigger=schedule", "growth.trigger.every_steps=2"]
@@ -191,6 +193,7 @@ def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_p
                     finish("train", *plain, *words, allowed="does not fit here")
     for option in config.groups()["regularizer"]:
         finish("train", *plain, "growth=v3", *often, f"regularizer={option}")
+    finish("train", *plain, f"tracker=[{','.join(fake_trackers)}]")
     profile = ["hardware=rtx3060", "hardware.device=cpu", "hardware.threads=1"]
     finish("train", *plain, *profile, "growth=v3", *often, "export=hf", "export.max_abs_dlogits=1")
 
