@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 from foam_cli.core.growth import GrowthRecord
 from foam_cli.trackers.protocols import RunFacts, Sink, numbers_of
 
-#: Online and not logged in, the library asks on the terminal; a run that nobody watches must not wait.
-_LOGIN_SECONDS = 30.0
+#: Online, the library waits for its server and, where nobody is logged in, for somebody to type.
+_MAX_WAIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,9 @@ class Wandb:
             mode=self.mode,
             dir=str(facts.folder),
             config=facts.settings,
-            settings=wandb.Settings(console="off", silent=True, login_timeout=_LOGIN_SECONDS),
+            settings=wandb.Settings(
+                console="off", silent=True, login_timeout=_MAX_WAIT_SECONDS, init_timeout=_MAX_WAIT_SECONDS
+            ),
         )
         return _Sink(run)
 
