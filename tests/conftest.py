@@ -9,7 +9,7 @@ import torch
 from tiny_tokenizer import CHATML, byte_tokenizer
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, PreTrainedModel, Qwen2Config
 
-pytest_plugins = ["command_line"]
+pytest_plugins = ["command_line", "fake_trackers"]
 
 FAMILIES = ("gpt2", "qwen2", "llama")
 

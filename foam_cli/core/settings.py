@@ -189,6 +189,7 @@ class Settings:
         checkpoint: When to save.
         export: What to write at the end.
         interpolate: Points between base and trained model to score at the end, or empty for none.
+        tracker: Where the run's numbers are shown beside those of others, by name; empty for nowhere.
     """
 
     seed: int
@@ -208,6 +209,7 @@ class Settings:
     checkpoint: CheckpointSettings
     export: ExportSettings
     interpolate: Any
+    tracker: dict[str, Any]
 
     @property
     def total_steps(self) -> int:

@@ -14,9 +14,10 @@ from foam_cli.core.errors import CheckpointError, ConfigError, FoamError
 from foam_cli.core.files import append_jsonl, read_json, read_jsonl, sha256_json, write_json, write_text
 from foam_cli.core.growth import GrowthRecord
 from foam_cli.engine import machine
+from foam_cli.engine.tracking import Tracking
 
-#: Settings that say where a run is kept, not what it does; the run's id leaves them out.
-_PLACE_KEYS = ("output_dir", "cache_dir", "name", "seed")
+#: Settings that say where a run is kept or shown, not what it does; the run's id leaves them out.
+_PLACE_KEYS = ("output_dir", "cache_dir", "name", "seed", "tracker")
 
 
 def run_id(composed: Mapping[str, Any]) -> str:
@@ -54,6 +55,7 @@ class RunFolder:
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
         self.read_only = read_only
+        self.tracking = Tracking()
         self._lock: TextIO | None = None
 
     # ---------------------------------------------------------------- opening
@@ -128,8 +130,11 @@ class RunFolder:
 
     def close(self) -> None:
         """Give the folder back."""
-        if self._lock is not None:
-            self._lock.close()
+        try:
+            self.tracking.close()
+        finally:
+            if self._lock is not None:
+                self._lock.close()
 
     # ---------------------------------------------------------------- files
 
@@ -169,6 +174,7 @@ class RunFolder:
             row: At least a step and a number.
         """
         append_jsonl(self.path / "metrics.jsonl", row)
+        self.tracking.log(row)
 
     def log_growth(self, record: GrowthRecord) -> None:
         """Append an event to growth.jsonl.
@@ -177,6 +183,7 @@ class RunFolder:
             record: The event.
         """
         append_jsonl(self.path / "growth.jsonl", asdict(record))
+        self.tracking.log_growth(record)
 
     def forget_after(self, step: int) -> None:
         """Drop logged rows of steps that a resumed run will take again.
@@ -210,6 +217,7 @@ class RunFolder:
             result: Its content.
         """
         write_json(self.path / "result.json", result)
+        self.tracking.note_result(result)
 
 
 def git_commit() -> str | None:

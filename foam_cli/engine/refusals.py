@@ -6,6 +6,7 @@ from foam_cli.engine.defences import check_regularizers
 from foam_cli.engine.old_data import require_one_source
 from foam_cli.engine.prepare import require_old_data
 from foam_cli.engine.stream import check_stream
+from foam_cli.engine.tracking import check_trackers
 
 
 def refuse_nonsense(settings: Settings) -> None:
@@ -23,6 +24,7 @@ def refuse_nonsense(settings: Settings) -> None:
     require_one_source(settings)
     check_regularizers(settings)
     check_stream(settings)
+    check_trackers(settings)
 
 
 def _require_something_to_train(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from foam_cli.engine.display import Display
 from foam_cli.engine.folder import RunFolder, arm_folder, newest_unfinished
 from foam_cli.engine.refusals import refuse_nonsense
 from foam_cli.engine.stopping import stop_requests
+from foam_cli.engine.tracking import require_libraries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +60,12 @@ def run_training(
             raise ConfigError(f"--resume {resume}: the run has its settings already; leave out {others[0]}.")
         folder = RunFolder.open(Path(resume))
         values = config.from_yaml(folder.path / "config.yaml", config.plugins_of(overrides))
-        return _run(build_settings(values), values, folder, display, command, resuming=folder.has_begun)
+        settings = build_settings(values)
+        require_libraries(settings)
+        return _run(settings, values, folder, display, command, resuming=folder.has_begun)
     composed = config.compose(machine.resolve_auto(overrides), config_dirs)
     settings = build_settings(composed.values)
+    require_libraries(settings)
     arm = arm_folder(composed.values, composed.choices)
     if resume == "auto":
         folder = RunFolder.open(newest_unfinished(arm))
@@ -98,6 +102,7 @@ def _run(
     try:
         with stop_requests(display.say) as should_stop:
             run.set_up(resuming=resuming)
+            folder.tracking.begin(settings, values, folder.path, run.state.step, display.say)
             finished = run.train(should_stop)
         if not finished:
             run.write_result("interrupted")

@@ -172,7 +172,9 @@ def finish(foam, tmp_path):
 
 
 @pytest.mark.slow
-def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_path, monkeypatch):
+def test_small_runs_read_every_field(
+    recorded, finish, small, tiny_folder, tmp_path, monkeypatch, fake_trackers
+):
     plain = [one for one in small if not one.startswith("growth.")] + ["train.steps=4", "data.max_length=128"]
     plain += ["data.old_path=text.txt"]  # some methods look at old data
     often = ["growth.trigger=schedule", "growth.trigger.every_steps=2"]
@@ -200,6 +202,7 @@ def test_small_runs_read_every_field(recorded, finish, small, tiny_folder, tmp_p
     source = ["replay.source=files", "replay.source.path=text.txt"]
     finish("train", *plain[:-1], "growth=none", "replay=loss_weighted", *source)
     finish("train", *plain, "growth=none", "data.curriculum=difficulty", "interpolate=wise_ft")
+    finish("train", *plain, f"tracker=[{','.join(fake_trackers)}]")
     profile = ["hardware=rtx3060", "hardware.device=cpu", "hardware.threads=1"]
     finish("train", *plain, *profile, "growth=v3", *often, "export=hf", "export.max_abs_dlogits=1")
 

@@ -13,6 +13,7 @@ from foam_cli.core.errors import ConfigError, FoamError
 from foam_cli.engine.folder import run_id
 from foam_cli.engine.run import build_settings
 from foam_cli.engine.study.settings import Study
+from foam_cli.engine.tracking import require_libraries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,7 @@ def _composed(
 
     def compose(seed: int) -> config.Composed:
         composed = config.compose([*words, *place, f"seed={seed}"], config_dirs)
-        build_settings(composed.values)
+        require_libraries(build_settings(composed.values))
         return composed
 
     found = {seed: compose(seed) for seed in study.seeds[:2]}
