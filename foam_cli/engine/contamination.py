@@ -35,7 +35,7 @@ class Watch:
         Args:
             tasks: The tasks, by name.
             questions: Where the built-in questions come from.
-            skip_unreadable: A task that cannot read its questions is not looked up; it says so when it is run.
+            skip_unreadable: A task that cannot read its questions is not looked up.
         """
         self._skip_unreadable = skip_unreadable
         self.unchecked: list[str] = []
@@ -104,7 +104,7 @@ class Watch:
             if hits or task in split:
                 records[task] = {"seen": len(hits), "asked": number, "trained_on_split": task in split}
             if hits:
-                item, hit = next(iter(hits.items()))
+                item, hit = max(hits.items(), key=lambda one: len(one[1].words))  # says the most
                 records[task]["first"] = {"item": item, "document": hit.document, "words": hit.words}
         return records
 

@@ -107,8 +107,8 @@ def without_asked(own: Corpus | None, watch: Watch, base: BaseModel, display: Di
     display.say(f"  {len(asked):,} of these ask what the evaluation asks and are left out", style="dim")
     if len(asked) == len(own):
         raise DataError(
-            f"replay: each of the {len(own)} documents that the base model wrote asks what the evaluation asks. "
-            "Let it write more: replay.num_documents."
+            f"replay: each of the {len(own)} documents that the base model wrote asks what the evaluation "
+            "asks. Let it write more: replay.num_documents."
         )
     return own.take([index for index in range(len(own)) if index not in asked])
 

@@ -1,8 +1,8 @@
 """Questions that training may hold by the way it is made, whatever its seed is: they are not asked.
 
-The skills' training has chatter in wordings of general chat, an opener and a wording of the identity skill may
-together read like another wording, and replay may ask the same of another table. Questions are compared as
-`foam_cli.data.contamination` compares them: word by word, without punctuation.
+The skills' training has chatter in wordings of general chat, an opener and a wording of the identity skill
+may together read like another wording, and replay may ask the same of another table. Questions are compared
+as `foam_cli.data.contamination` compares them: word by word, without punctuation.
 """
 
 import re
@@ -24,7 +24,7 @@ def may_be_trained(item: dict[str, Any]) -> bool:
         item: An item of general chat or of the identity skill.
 
     Returns:
-        Whether the skills' training has its wording, or it asks about a table that its question does not hold.
+        Whether the skills' training has its wording, or it asks about a table that is not in its question.
     """
     question = _normalised(item["messages"][-1]["content"])
     asks_a_table = item["group"] == "lookup" and len(item["messages"]) > 1
