@@ -63,7 +63,10 @@ def gather(settings: Settings, base: BaseModel, tasks: Tasks | None, display: Di
     s = settings
     asked = tasks_of(s.evaluation) if tasks is None else tasks
     watch = Watch(asked, s.data, skip_unreadable=tasks is not None)
-    own = without_asked(own_words(s, base, display), Watch(tasks_of(s.evaluation), s.data), base, display)
+    own = own_words(s, base, display)
+    if own is not None:
+        watched = Watch(tasks_of(s.evaluation), s.data, skip_unreadable=tasks is not None)
+        own = without_asked(own, watched, base, display)
     watch.read(_as_documents(own, base), "replayed")
     stages: list[TrainingData] = []
     for stage in stages_of(s):
@@ -84,11 +87,11 @@ def gather(settings: Settings, base: BaseModel, tasks: Tasks | None, display: Di
     return Gathered(stages=stages, seen=Seen(tasks=records, remarks=remarks), own=own)
 
 
-def without_asked(own: Corpus | None, watch: Watch, base: BaseModel, display: Display) -> Corpus | None:
+def without_asked(own: Corpus, watch: Watch, base: BaseModel, display: Display) -> Corpus:
     """Leave documents of the model's own out that happen to ask what the evaluation asks.
 
     Args:
-        own: What the base model wrote, if anything.
+        own: What the base model wrote.
         watch: Knows what the evaluation asks.
         base: The model.
         display: Told how many are left out.
@@ -99,8 +102,6 @@ def without_asked(own: Corpus | None, watch: Watch, base: BaseModel, display: Di
     Raises:
         DataError: There are none.
     """
-    if own is None:
-        return None
     asked = watch.holding([document["text"] for document in _as_documents(own, base)])
     if not asked:
         return own

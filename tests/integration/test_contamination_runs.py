@@ -93,6 +93,7 @@ def test_what_is_allowed_is_counted_and_printed_beside_the_scores(foam, words, t
 
     (tmp_path / "ARC-Challenge-test.jsonl").unlink()  # a task that fails does not take the others along
     again = foam("eval", "arc", f"run={folder}", f"evaluation.arc.path={tmp_path}", "hardware=cpu", "--json")
+    assert again.out, again.err
     found = json.loads(again.out)
     assert list(found["failed"]) == ["arc_challenge"] and "arc_easy/acc" in found["metrics"], again
 

@@ -29,7 +29,7 @@ def base():
 
 @pytest.fixture
 def leave_out(base):
-    """Leaves out, of chats that ask these questions, those that general chat asks; also says what was told."""
+    """Leaves out, of chats that ask these questions, those of general chat; also says what was told."""
     settings = build_settings(compose(["hardware=cpu", "evaluation=general_chat"]).values)
     watch = Watch(tasks_of(settings.evaluation), settings.data)
 
@@ -42,7 +42,6 @@ def leave_out(base):
         own = Corpus.of(Example(ids=one, targets=[True] * len(one)) for one in ids)
         told = io.StringIO()
         left = without_asked(own, watch, base, Display(Console(file=told, width=200)))
-        assert left is not None
         return [base.tokenizer.decode(list(left.example(n).ids)) for n in range(len(left))], told.getvalue()
 
     return run
