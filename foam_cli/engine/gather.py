@@ -67,7 +67,7 @@ def gather(settings: Settings, base: BaseModel, tasks: Tasks | None, display: Di
     if own is not None:
         watched = Watch(tasks_of(s.evaluation), s.data, skip_unreadable=tasks is not None)
         own = without_asked(own, watched, base, display)
-    watch.read(_as_documents(own, base), "replayed")
+        watch.read(_as_documents(own, base), "replayed")
     stages: list[TrainingData] = []
     for stage in stages_of(s):
         data = prepare_data(
@@ -114,11 +114,11 @@ def without_asked(own: Corpus, watch: Watch, base: BaseModel, display: Display) 
     return own.take([index for index in range(len(own)) if index not in asked])
 
 
-def _as_documents(own: Corpus | None, base: BaseModel) -> list[Document]:
+def _as_documents(own: Corpus, base: BaseModel) -> list[Document]:
     """The text of every document; a special token ends a turn, so it ends a line."""
     special = [str(token) for token in base.tokenizer.added_tokens_decoder.values() if token.special]
     texts: list[str] = []
-    for index in range(0 if own is None else len(own)):
+    for index in range(len(own)):
         text = str(base.tokenizer.decode(list(own.example(index).ids)))
         for token in special:
             text = text.replace(token, "\n")

@@ -89,8 +89,8 @@ class LmEvalTask:
                 )
         except ConnectionError as error:
             raise DataError(
-                f"evaluation.lm_eval.tasks=[{self.task}]: its data is not at hand ({error}); connect, or give "
-                "a task of your own on local files: evaluation.lm_eval.include_path"
+                f"evaluation.lm_eval.tasks=[{self.task}]: its data is not at hand ({error}); connect, or "
+                "give a task of your own on local files: evaluation.lm_eval.include_path"
             ) from error
         return self._result(found["samples"], found["results"], found["versions"])
 
