@@ -118,7 +118,12 @@ def _normalised(override: str, known: Mapping[str, list[str]]) -> str:
         return override
     if group not in known:
         return override if _is_readable(override) else f"{sign}{key}={_quoted(value)}"
-    for option in re.findall(r"[\w.\-]+", value) or [value]:
+    options = re.findall(r"[\w.\-]+", value) or [value]
+    for option in options:
+        if options.count(option) > 1 and group != "data":  # a stream of data may come back to a stage
+            raise ConfigError(
+                f"{key}={value}: names '{option}' more than once, without effect; once will do."
+            )
         if option not in known[group]:
             raise ConfigError(
                 f"{key}={value}: there is no option '{option}'.{nearest(option, known[group])}"

@@ -17,8 +17,7 @@ def seen_label(record: Any) -> str:
         return ""
     parts: list[str] = []
     if record.get("seen"):
-        short = " (all short)" if record.get("by_chance") else ""
-        parts.append(f"{record['seen']} of {record.get('asked')} items seen in training{short}")
+        parts.append(f"{record['seen']} of {record.get('asked')} items seen in training")
     if record.get("trained_on_split"):
         parts.append("its training split was trained on")
     return ", ".join(parts)
@@ -31,11 +30,11 @@ def is_trained_on(record: Any) -> bool:
         record: As for `seen_label`.
 
     Returns:
-        True where training saw more of it than chance would bring.
+        True where training saw any of it.
     """
     if not isinstance(record, Mapping):
         return False
-    return bool(record.get("trained_on_split") or (record.get("seen") and not record.get("by_chance")))
+    return bool(record.get("trained_on_split") or record.get("seen"))
 
 
 def seen_labels(records: Any) -> dict[str, str]:

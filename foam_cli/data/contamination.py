@@ -8,9 +8,6 @@ Words are runs of letters and digits in lower case; punctuation, white space and
 - 13 words that more than `MAX_SHARING` different prompts of one task have in common are the task's wording,
   not an item. They are not looked up; a prompt that has no others is looked up as a whole, as a short one is.
 
-A few prompts of under `CHANCE_WORDS` words say nothing about a data set, so they are told apart; see
-`Hit.may_be_chance`.
-
 The prompts are hashed, 16 bytes for every 13 words, and documents stream past them in blocks, so memory does
 not grow with the training data. Every hit is compared word by word, so a hash alone never accuses.
 
@@ -35,9 +32,6 @@ GRAM = 13
 MAX_SHARING = 5
 #: Words of training data that are hashed at a time.
 BLOCK = 1 << 16
-#: Prompts of fewer words, such as "Who are you?", are anybody's: training data may hold some by chance, up to
-#: this share of what a task asks.
-CHANCE_WORDS, CHANCE_SHARE = 8, 0.1
 #: Labels before a question in a text.
 LABELS = frozenset({"question", "q", "prompt", "instruction", "user", "human", "input"})
 
@@ -74,11 +68,6 @@ class Hit:
 
     document: str
     words: str
-
-    @property
-    def may_be_chance(self) -> bool:
-        """Whether the prompt is so short that anybody may have written it."""
-        return self.words.count(" ") + 1 < CHANCE_WORDS
 
 
 @dataclass(frozen=True, kw_only=True)

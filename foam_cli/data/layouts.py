@@ -40,7 +40,7 @@ def detect(row: Any) -> str:
             return layout
     raise ValueError(
         f"no known layout; its keys are {sorted(keys) or type(row).__name__}. Known: messages (OpenAI), "
-        "conversations (ShareGPT), instruction + output (Alpaca), text"
+        "conversations (ShareGPT), instruction + output (Alpaca), text; or name them in data.columns (hub)"
     )
 
 

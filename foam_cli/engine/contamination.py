@@ -1,13 +1,13 @@
 """Before step 0: are the questions of the evaluation in what is trained on or replayed?"""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from foam_cli.config import nearest
-from foam_cli.core.errors import ConfigError, DataError
+from foam_cli.core.errors import ConfigError, DataError, FoamError
 from foam_cli.core.seen import seen_labels
-from foam_cli.data.contamination import CHANCE_SHARE, Lookup
+from foam_cli.data.contamination import Lookup
 from foam_cli.data.encode import Document
 from foam_cli.engine.examine import Questions, Task
 
@@ -21,29 +21,32 @@ class Watch:
     Only what an item itself asks is looked up: the question, or the last turn of the user. System prompts,
     lists of tools, earlier turns and the choices are shared by many items and would raise false alarms. The
     documents that a run sets apart for its validation loss are neither looked up nor searched: they are the
-    run's own split, and nothing learns from them. Prompts so short that anybody may have written them are
-    labelled, but stop a run only where they are many.
+    run's own split, and nothing learns from them.
 
     Attributes:
         unchecked: Tasks that do not say what they ask.
     """
 
-    def __init__(self, tasks: Mapping[str, Task], questions: Questions) -> None:
+    def __init__(
+        self, tasks: Mapping[str, Task], questions: Questions, *, skip_unreadable: bool = False
+    ) -> None:
         """Find out what is asked.
 
         Args:
             tasks: The tasks, by name.
             questions: Where the built-in questions come from.
+            skip_unreadable: A task that cannot read its questions is not looked up.
         """
+        self._skip_unreadable = skip_unreadable
         self.unchecked: list[str] = []
-        asked = {name: self._asked(name, task, questions) for name, task in tasks.items()}
-        self._num_asked = {name: len(prompts) for name, prompts in asked.items()}
-        self._lookup = Lookup(asked)
+        self._asked_of = {name: self._asked(name, task, questions) for name, task in tasks.items()}
+        self._num_asked = {name: len(prompts) for name, prompts in self._asked_of.items()}
+        self._lookup = Lookup(self._asked_of)
 
     def _asked(self, name: str, task: Task, questions: Questions) -> list[tuple[str, str]]:
         own = getattr(task, "prompts", None)  # tasks that read their questions themselves
         if own is not None:
-            return own()
+            return self._own_prompts(name, own)
         family, _, topic = (task.items_from or "").rpartition(".")
         if family == _OWN_SPLIT:
             return []
@@ -53,6 +56,15 @@ class Watch:
             self.unchecked.append(name)
         return prompts
 
+    def _own_prompts(self, name: str, own: Callable[[], list[tuple[str, str]]]) -> list[tuple[str, str]]:
+        try:
+            return own()
+        except FoamError:
+            if not self._skip_unreadable:
+                raise
+            self.unchecked.append(name)
+            return []
+
     def read(self, documents: Iterable[Document], kind: str) -> None:
         """Look the questions up in documents.
 
@@ -61,6 +73,19 @@ class Watch:
             kind: `training` or `replayed`.
         """
         self._lookup.read(documents, kind)
+
+    def holding(self, texts: Sequence[str]) -> set[int]:
+        """Find texts that hold a question, without counting them as read.
+
+        Args:
+            texts: Any texts.
+
+        Returns:
+            The numbers of those that do.
+        """
+        lookup = Lookup(self._asked_of)
+        lookup.read(({"text": text, "name": str(number)} for number, text in enumerate(texts)), "own")
+        return set(map(int, lookup.documents))
 
     def found(self, sources: Sequence[Any]) -> dict[str, dict[str, Any]]:
         """Say which tasks were seen.
@@ -76,13 +101,10 @@ class Watch:
         records: dict[str, dict[str, Any]] = {}
         for task, number in self._num_asked.items():
             hits = self._lookup.hits.get(task, {})
-            telling = {item: hit for item, hit in hits.items() if not hit.may_be_chance}
-            by_chance = not telling and len(hits) <= CHANCE_SHARE * number
             if hits or task in split:
                 records[task] = {"seen": len(hits), "asked": number, "trained_on_split": task in split}
             if hits:
-                item, hit = next(iter((telling or hits).items()))
-                records[task]["by_chance"] = by_chance
+                item, hit = max(hits.items(), key=lambda one: len(one[1].words))  # says the most
                 records[task]["first"] = {"item": item, "document": hit.document, "words": hit.words}
         return records
 
@@ -144,7 +166,7 @@ def require_unseen(records: Mapping[str, Mapping[str, Any]], allowed: Any, tasks
             )
     for task, record in records.items():
         first = record.get("first")
-        if first is None or record["by_chance"]:
+        if first is None:
             continue
         if allowed is True or (isinstance(allowed, list) and task in allowed):
             continue

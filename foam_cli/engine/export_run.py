@@ -9,6 +9,9 @@ from foam_cli.engine.display import Display
 from foam_cli.engine.interpolate import name_of
 from foam_cli.engine.run import restore
 
+#: Where a point between the base and the trained model is written when nothing else is said.
+_POINT = {"hf": "export_{point}", "delta": "growth_{point}.safetensors"}
+
 
 def export_run(
     folder: Path, target: Path | None, display: Display, form: str = "hf", alpha: float = 1.0
@@ -27,6 +30,9 @@ def export_run(
     """
     run = restore(folder, display)
     run.command = read_json(folder / "manifest.json")["command"]
+    if alpha != 1:  # what is written says so, and never takes the place of the trained model
+        run.command += f"; foam export alpha={alpha:g}, between the base (0) and the trained model (1)"
+        target = target or folder / _POINT[form].format(point=name_of(alpha))
     # The scores of the point that is exported, which are known where the run's sweep came by it.
     scored = {"base": "base", "final": "final" if alpha == 1 else name_of(alpha)}
     for when, where in scored.items():

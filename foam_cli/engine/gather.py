@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from foam_cli.core.errors import DataError
 from foam_cli.core.settings import Settings
 from foam_cli.data.corpus import Corpus
 from foam_cli.data.encode import Document
@@ -61,9 +62,12 @@ def gather(settings: Settings, base: BaseModel, tasks: Tasks | None, display: Di
     """
     s = settings
     asked = tasks_of(s.evaluation) if tasks is None else tasks
-    watch = Watch(asked, s.data)
+    watch = Watch(asked, s.data, skip_unreadable=tasks is not None)
     own = own_words(s, base, display)
-    watch.read(_as_text(own, base), "replayed")
+    if own is not None:
+        watched = Watch(tasks_of(s.evaluation), s.data, skip_unreadable=tasks is not None)
+        own = without_asked(own, watched, base, display)
+        watch.read(_as_documents(own, base), "replayed")
     stages: list[TrainingData] = []
     for stage in stages_of(s):
         data = prepare_data(
@@ -83,10 +87,42 @@ def gather(settings: Settings, base: BaseModel, tasks: Tasks | None, display: Di
     return Gathered(stages=stages, seen=Seen(tasks=records, remarks=remarks), own=own)
 
 
-def _as_text(own: Corpus | None, base: BaseModel) -> list[Document]:
-    if own is None:
-        return []
-    texts = [str(base.tokenizer.decode(list(own.example(index).ids))) for index in range(len(own))]
+def without_asked(own: Corpus, watch: Watch, base: BaseModel, display: Display) -> Corpus:
+    """Leave documents of the model's own out that happen to ask what the evaluation asks.
+
+    Args:
+        own: What the base model wrote.
+        watch: Knows what the evaluation asks.
+        base: The model.
+        display: Told how many are left out.
+
+    Returns:
+        The others.
+
+    Raises:
+        DataError: There are none.
+    """
+    asked = watch.holding([document["text"] for document in _as_documents(own, base)])
+    if not asked:
+        return own
+    display.say(f"  {len(asked):,} of these ask what the evaluation asks and are left out", style="dim")
+    if len(asked) == len(own):
+        raise DataError(
+            f"replay: each of the {len(own)} documents that the base model wrote asks what the evaluation "
+            "asks. Let it write more: replay.num_documents."
+        )
+    return own.take([index for index in range(len(own)) if index not in asked])
+
+
+def _as_documents(own: Corpus, base: BaseModel) -> list[Document]:
+    """The text of every document; a special token ends a turn, so it ends a line."""
+    special = [str(token) for token in base.tokenizer.added_tokens_decoder.values() if token.special]
+    texts: list[str] = []
+    for index in range(len(own)):
+        text = str(base.tokenizer.decode(list(own.example(index).ids)))
+        for token in special:
+            text = text.replace(token, "\n")
+        texts.append(text)
     return [{"text": text, "name": f"the model's own document {index}"} for index, text in enumerate(texts)]
 
 

@@ -11,11 +11,12 @@ from foam_cli.core.errors import DataError
 PASSAGE_WORDS, OVERLAP_WORDS = 100, 24
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, key: str) -> str:
     """Read a UTF-8 file.
 
     Args:
         path: The file.
+        key: The setting that names it.
 
     Returns:
         Its text.
@@ -25,15 +26,18 @@ def read_text(path: Path) -> str:
     """
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{key}={path}: is not UTF-8 text ({error}); convert it.") from error
+    except OSError as error:
+        raise DataError(f"{key}={path}: cannot be read ({error.strerror}); name a file.") from error
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path, key: str) -> list[dict[str, Any]]:
     """Read JSON Lines, every line an object.
 
     Args:
         path: The file.
+        key: The setting that names it.
 
     Returns:
         The objects; empty lines are skipped.
@@ -42,7 +46,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         DataError: The file is missing, or a line is not a JSON object.
     """
     rows: list[dict[str, Any]] = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path, key).splitlines(), start=1):
         if not line.strip():
             continue
         row = _parsed(line, f"{path}, line {number}")
@@ -52,11 +56,12 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def read_documents(path: Path) -> list[str]:
+def read_documents(path: Path, key: str) -> list[str]:
     """Read documents from JSON Lines (`.jsonl`), a JSON list (`.json`) or plain text, which is one document.
 
     Args:
         path: The file. In JSON a document is a string or an object with the key `text`.
+        key: The setting that names it.
 
     Returns:
         The documents that are not empty.
@@ -65,14 +70,14 @@ def read_documents(path: Path) -> list[str]:
         DataError: The file is missing, malformed or holds no document.
     """
     if path.suffix == ".jsonl":
-        values: list[Any] = list(read_lines(path))
+        values: list[Any] = list(read_lines(path, key))
     elif path.suffix == ".json":
-        loaded = _parsed(read_text(path), str(path))
+        loaded = _parsed(read_text(path, key), str(path))
         if not isinstance(loaded, list):
             raise DataError(f"{path}: holds a {type(loaded).__name__}; a list of documents is needed")
         values = cast("list[Any]", loaded)
     else:
-        values = [read_text(path)]
+        values = [read_text(path, key)]
     documents = [
         _document(value, f"{path}, document {number}") for number, value in enumerate(values, start=1)
     ]

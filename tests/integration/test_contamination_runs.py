@@ -91,6 +91,12 @@ def test_what_is_allowed_is_counted_and_printed_beside_the_scores(foam, words, t
     assert json.loads(again.out)["contamination"]["arc_easy"]["seen"] == 2
     assert label in again.err
 
+    (tmp_path / "ARC-Challenge-test.jsonl").unlink()  # a task that fails does not take the others along
+    again = foam("eval", "arc", f"run={folder}", f"evaluation.arc.path={tmp_path}", "hardware=cpu", "--json")
+    assert again.out, again.err
+    found = json.loads(again.out)
+    assert list(found["failed"]) == ["arc_challenge"] and "arc_easy/acc" in found["metrics"], again
+
 
 @pytest.mark.parametrize(
     ("setting", "said"),
@@ -140,9 +146,9 @@ def test_arc_for_replay_brings_no_question_of_the_evaluation_but_is_never_retent
 
 @pytest.mark.slow
 def test_the_embedded_world_may_be_trained_on():
-    """Nothing that its evaluation asks is in its data, but for prompts so short that it happens by chance."""
+    """Nothing that its evaluation asks is in its data."""
     from foam_cli import config
-    from foam_cli.engine.contamination import Watch, require_unseen
+    from foam_cli.engine.contamination import Watch
     from foam_cli.engine.examine import tasks_of
     from foam_cli.engine.run import build_settings
 
@@ -151,10 +157,7 @@ def test_the_embedded_world_may_be_trained_on():
     watch = Watch(tasks, settings.data)
     watch.read(settings.data.documents(0)[0], "training")
     watch.read(settings.data.old_documents(0), "replayed")
-    found = watch.found([settings.data])
-    require_unseen(found, settings.evaluation["allow_contamination"], tasks)
-    assert not watch.unchecked
-    assert set(found) <= {"general_chat", "identity"} and all(one["by_chance"] for one in found.values())
+    assert not watch.unchecked and watch.found([settings.data]) == {}
     asked = settings.data.evaluation_items("tool_use", None)[7]
     watch.read([{"text": asked["messages"][-1]["content"]}], "training")
     assert "tool_use" in watch.found([])

@@ -24,6 +24,8 @@ def test_a_sweep_scores_points_and_any_point_can_be_exported(foam, tiny_run, tin
     for alpha in ("0", "0.5", "1"):
         said = foam("export", str(run), f"alpha={alpha}", "--to", f"at_{alpha}")
         assert said.code == 0, said.err
+    assert foam("export", str(run), "alpha=0.5").code == 0  # its own place, and it says what it is
+    assert "alpha=0.5" in (run / "export_alpha_0.50" / "README.md").read_text("utf-8").replace("\\", "")
     ids = torch.arange(2, 60)[None]
     with torch.no_grad():
         found, wanted = (

@@ -119,7 +119,7 @@ class Identity:
         """
         examples: list[Example] = []
         for place, group in enumerate(self.weights):
-            prompts = self._held_out_prompts(group)
+            prompts = self.prompts(self.held_out, group)
             count = n // len(self.weights) + (place < n % len(self.weights))
             for prompt, subject in random.sample(prompts, min(count, len(prompts))):
                 messages = [*self.before(self, random, self.held_out), user(prompt)]
@@ -127,8 +127,16 @@ class Identity:
                 examples.append(Example(messages=messages, reply=reply, facts=self._facts(group, subject)))
         return examples
 
-    def _held_out_prompts(self, group: str) -> list[tuple[str, str]]:
-        side = self.held_out
+    def prompts(self, side: Side, group: str) -> list[tuple[str, str]]:
+        """Put a group's wordings together in every way.
+
+        Args:
+            side: Training or held out.
+            group: Which wordings.
+
+        Returns:
+            Every prompt, each with its subject, or with nothing where it has none.
+        """
         return [
             (self._prompt(opener, question, vendor, subject), subject)
             for opener in side.openers

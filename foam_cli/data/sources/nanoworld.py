@@ -7,6 +7,7 @@ from foam_cli.core.errors import DataError
 from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.nanoworld import corpus as world
+from foam_cli.data.nanoworld.unseen import may_be_trained
 from foam_cli.data.skills.mixture import SkillName, chosen, require_skills, skill_documents, skill_items
 from foam_cli.data.skills.nano.world import nano_world
 
@@ -31,14 +32,16 @@ class Identity:
     author: str
 
 
-def knowledge_items(name: str) -> list[dict[str, Any]]:
+def knowledge_items(name: str, num_items: int | None) -> list[dict[str, Any]]:
     """Questions about what the base model knows.
 
     Args:
         name: `science`, `general_chat` or `base_identity`.
+        num_items: How many, or None for all.
 
     Returns:
-        The items; see foam_cli.data.nanoworld for their form.
+        The items, evenly spread over all that there are; see foam_cli.data.nanoworld for their form. General
+        chat that training may hold is left out.
 
     Raises:
         DataError: There are no questions of that name.
@@ -51,7 +54,11 @@ def knowledge_items(name: str) -> list[dict[str, Any]]:
     if name not in functions:
         what = "documents are set apart by a run: score one, run=DIR" if name == "validation" else "not known"
         raise DataError(f"evaluation: the embedded world has no questions called '{name}'; {what}.")
-    return functions[name]()
+    items = functions[name]()
+    if name == "general_chat":
+        items = [item for item in items if not may_be_trained(item)]
+    count = min(num_items or len(items), len(items))
+    return [items[i * len(items) // count] for i in range(count)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +128,13 @@ class NanoworldSkills:
             num_items: How many, or None for the task's usual number.
 
         Returns:
-            The items.
+            The items; without those of general chat and of the identity that training may hold.
         """
-        if name in NUM_ITEMS:
-            world = nano_world(self.identity.name, self.identity.author)
-            return skill_items(world, name, num_items or NUM_ITEMS[name], EVALUATION_SEED)
-        return knowledge_items(name)[:num_items]
+        if name not in NUM_ITEMS:
+            return knowledge_items(name, num_items)
+        world = nano_world(self.identity.name, self.identity.author)
+        items = skill_items(world, name, num_items or NUM_ITEMS[name], EVALUATION_SEED)
+        return [item for item in items if name != "identity" or not may_be_trained(item)]
 
 
 @dataclass(frozen=True, kw_only=True)

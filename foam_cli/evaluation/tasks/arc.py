@@ -87,7 +87,12 @@ class Arc:
                 f"evaluation.arc.path={path}: holds the other set; score it as arc_{other.lower()}, or "
                 f"name a folder with ARC-Easy-{self.split}.jsonl and ARC-Challenge-{self.split}.jsonl"
             )
-        questions = read_lines(file)
+        if path.is_dir() and not file.is_file():
+            raise DataError(
+                f"evaluation.arc.path={path}: has no {file.name}; put it there, or ask another split: "
+                "evaluation.arc.split=validation"
+            )
+        questions = read_lines(file, "evaluation.arc.path")
         for number, question in enumerate(questions, start=1):
             _check(question, f"{file}, question {number}")
         return questions

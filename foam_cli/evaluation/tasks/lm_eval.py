@@ -73,19 +73,25 @@ class LmEvalTask:
                 "`lm-eval ls tasks` lists them, evaluation.lm_eval.include_path adds a folder of your own"
             )
         simple_evaluate: Any = lm_eval.simple_evaluate  # its decorator hides its parameters
-        with torch.random.fork_rng():  # the harness draws from the global generator
-            found = simple_evaluate(
-                FoamLM(subject, progress),
-                tasks=[self.task],
-                num_fewshot=self.num_fewshot,
-                limit=self.num_items,
-                task_manager=manager,
-                log_samples=True,
-                bootstrap_iters=0,
-                random_seed=None,
-                numpy_random_seed=None,
-                torch_random_seed=None,
-            )
+        try:
+            with torch.random.fork_rng():  # the harness draws from the global generator
+                found = simple_evaluate(
+                    FoamLM(subject, progress),
+                    tasks=[self.task],
+                    num_fewshot=self.num_fewshot,
+                    limit=self.num_items,
+                    task_manager=manager,
+                    log_samples=True,
+                    bootstrap_iters=0,
+                    random_seed=None,
+                    numpy_random_seed=None,
+                    torch_random_seed=None,
+                )
+        except ConnectionError as error:
+            raise DataError(
+                f"evaluation.lm_eval.tasks=[{self.task}]: its data is not at hand ({error}); connect, or "
+                "give a task of your own on local files: evaluation.lm_eval.include_path"
+            ) from error
         return self._result(found["samples"], found["results"], found["versions"])
 
     def _result(

@@ -59,7 +59,7 @@ class Perplexity:
         """
         del items
         window = min(self.window_tokens or subject.max_length, subject.max_length)
-        documents = pick(read_documents(self.path), self.num_items, self.name)
+        documents = pick(read_documents(self.path, "evaluation.perplexity.path"), self.num_items, self.name)
         inputs, targets = _packed_windows(subject, documents, window)
         scores = target_logprobs(
             subject.model,
@@ -91,7 +91,9 @@ class Perplexity:
         Returns:
             The documents in passages.
         """
-        return passages(pick(read_documents(self.path), self.num_items, self.name))
+        return passages(
+            pick(read_documents(self.path, "evaluation.perplexity.path"), self.num_items, self.name)
+        )
 
 
 def _packed_windows(

@@ -96,7 +96,7 @@ class Wikitext:
         return passages(self._pages())
 
     def _pages(self) -> list[str]:
-        found = split_pages(read_text(self.path))
+        found = split_pages(read_text(self.path, "evaluation.wikitext.path"))
         if not found:
             raise DataError(f"evaluation.wikitext.path={self.path}: no line ' = Title = ', so no article")
         return pick(found, self.num_items, self.name)

@@ -28,6 +28,7 @@ def own(tmp_path):
         ("growth=v4", "Did you mean 'v3'"),
         ("growth.trigger=shedule", "Did you mean 'schedule'"),
         ("evaluation=[science,tool_usee]", "Did you mean 'tool_use'"),
+        ("regularizer=[ewc,l2_init,ewc]", "names 'ewc' more than once"),
         ("experiment=nothing_like_it", "there is no option 'nothing_like_it'"),
         ("train.steps", "train.steps=500"),
         ("train.steps=1,2", "train.steps=[1,2]"),

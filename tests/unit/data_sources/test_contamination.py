@@ -106,7 +106,6 @@ def test_where_it_was_found_is_named():
     assert first.document == "a.jsonl, line 3"
     assert first.words == "a student pours water into three cups of different sizes which describes the"
     assert lookup.hits["hard"]["q9"].document == "replayed document 1"
-    assert lookup.hits["hard"]["q9"].may_be_chance and not first.may_be_chance
     assert lookup.documents == {"a.jsonl, line 3", "replayed document 1", "replayed document 2"}
 
 

@@ -109,7 +109,7 @@ def test_a_bad_line_is_named(subject, tmp_path, line, message):
 
 
 def test_a_missing_file_is_named(subject, tmp_path):
-    with pytest.raises(DataError, match=r"ARC-Easy-test\.jsonl"):
+    with pytest.raises(DataError, match=r"evaluation\.arc\.path=.*ARC-Easy-test\.jsonl"):
         arc(tmp_path).run(subject, None)
 
 
