@@ -57,7 +57,10 @@ def events(case: Case, args: argparse.Namespace) -> list[Row]:
     names = sorted(path.stem for path in (conf_dir() / "growth" / "initializer").glob("*.yaml"))
     # with replay, because some look at old data; the data itself is the case's
     growing = (*growing, "replay=reservoir")
-    contenders = [Contender(name=name, overrides=(*growing, f"growth.initializer={name}")) for name in names]
+    contenders = [
+        Contender(name=name, overrides=(*growing, f"growth.initializer={name}", *_trained(name)))
+        for name in names
+    ]
     rows: list[Row] = []
     for name, ran in run_in_turn(case, contenders, args.rounds).items():
         costs = [seconds / one.step_seconds for one in ran for seconds in one.event_seconds]
@@ -76,6 +79,11 @@ def events(case: Case, args: argparse.Namespace) -> list[Row]:
             )
         )
     return rows
+
+
+def _trained(initializer: str) -> tuple[str, ...]:
+    """Twins are of use on a frozen core only, and refused elsewhere."""
+    return ("train=grown",) if initializer == "duplicate" else ()
 
 
 def frozen(case: Case, args: argparse.Namespace) -> list[Row]:

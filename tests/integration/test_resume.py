@@ -89,12 +89,12 @@ VARIANTS: dict[str, list[str]] = {
     "nullspace": ["growth.initializer=nullspace", "OLD"],
     "regularizers": ["regularizer=[distillation,ewc,l2_init]", *REGULARIZERS],
     "regularizers, bf16 weights": [
-        "regularizer=[distillation,ewc,l2_init]", *REGULARIZERS, "hardware.precision=bf16",
+        "regularizer=[distillation,ewc,l2_init]", "train=full", *REGULARIZERS, "hardware.precision=bf16",
         "train.accumulate=2",
     ],
     "regularizers, blocks": [
         "growth=block_schedule", "growth.trigger.every_steps=6", "growth.placement.every_blocks=1",
-        "regularizer=[distillation,ewc,l2_init]", *REGULARIZERS,
+        "regularizer=[distillation,ewc,l2_init]", "train=full", *REGULARIZERS,
     ],
     "regularizers, frozen core": [
         "train=grown", "growth.recycling=none", "regularizer=[distillation,l2_init]", "OLD",
