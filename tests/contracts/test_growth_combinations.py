@@ -77,6 +77,7 @@ def test_every_pair_of_options_is_among_the_combinations():
         assert pairs == set(itertools.product(options(one), options(other))), (one, other)
 
 
+@pytest.mark.slow
 def test_combinations_of_neuron_methods_are_refused_where_they_make_no_sense():
     for combination in neuron_combinations():
         refused = isinstance(built(combination, NeuronGrowth, "v3"), str)

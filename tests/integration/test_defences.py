@@ -71,6 +71,7 @@ QUICK = ("trained core", "frozen core")
 ROUNDING = {"bf16 autocast": 1e-3, "bf16 weights": 1e-3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in VARIANTS]
 )

@@ -55,6 +55,7 @@ def test_two_targets_are_compared_item_by_item(foam, tiny_folder, settings):
     assert json.loads((folder / "result.json").read_text())["comparison"] == document["comparison"]
 
 
+@pytest.mark.slow
 def test_a_model_differs_from_itself_in_nothing(foam, tiny_folder, settings, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("some words that somebody wrote " * 9)

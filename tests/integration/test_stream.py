@@ -93,6 +93,7 @@ def test_the_embedded_skills_fill_the_matrix(foam):
     assert "scores after every stage" in said.out
 
 
+@pytest.mark.slow
 def test_distillation_over_stages_is_refused(foam, two_stages):
     said = foam("train", *two_stages, "regularizer=distillation")
     assert said.code == 2

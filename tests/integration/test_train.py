@@ -247,6 +247,7 @@ def test_a_study_compares_its_arms_and_repeats_nothing(
     assert again["arms"] == document["arms"]
 
 
+@pytest.mark.slow
 def test_a_delta_of_a_frozen_base_goes_back_onto_it(
     tiny_folder: Path, chat_file: Path, tmp_path: Path, finished: Path
 ) -> None:

@@ -44,6 +44,8 @@ def is_told(one):
 def test_the_page_says_what_is_found():
     same = transformers.__version__.startswith(f"{stated_version()}.")
     names = model_types() if same else [name for name in stated() if name in model_types()]
+    if not os.environ.get("FOAM_UPDATE_DOCS"):
+        names = names[::3]  # all of them take a minute
     found = {name: tuple(one) for name in names if is_told(one := verdict(name))}
     if os.environ.get("FOAM_UPDATE_DOCS"):
         page = PAGE.read_text(encoding="utf-8")

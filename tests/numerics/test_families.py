@@ -32,16 +32,13 @@ FFN = re.compile(r"\.(mlp|fc1|fc2|ffn)\.")
 #: One of every layout; the others, which differ in attention and norms, are slow together.
 QUICK = {
     "gpt2",
-    "qwen2",
     "llama-biased",
     "gemma2",
-    "phi",
     "phi3",
     "opt",
     "gpt_neox",
     "olmo2",
     "bloom",
-    "glm4",
 }
 GROWING = [
     name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)

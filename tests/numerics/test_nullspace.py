@@ -82,6 +82,7 @@ def changes(model, initializer):
     return moved, loss_before - loss_of(model, NEW).item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["gpt2", "llama"])
 def test_old_outputs_change_ten_times_less_than_with_random_rows(family, tiny_model):
     """Same frozen model, data, steps, learning rate and size of the draw; only the projection differs."""

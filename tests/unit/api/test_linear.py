@@ -45,6 +45,7 @@ def grown(**settings):
     return layer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", [True, False])
 def test_until_it_grows_it_is_nn_linear(bias):
     torch.manual_seed(3)

@@ -43,6 +43,7 @@ def test_examples_depend_on_the_seed_alone() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_no_evaluation_prompt_and_no_13_gram_of_one_is_trained_on(
     training: list[dict], items: list[dict]
 ) -> None:

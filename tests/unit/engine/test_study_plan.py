@@ -75,6 +75,7 @@ def test_a_study_that_makes_no_sense_is_refused(more, complaint):
         study(**more)
 
 
+@pytest.mark.slow
 def test_everything_that_is_wrong_is_listed_before_anything_starts():
     broken = study(
         arms={"a": ["growth=v4"], "b": ["train.stepz=1"], "c": [], "d": ["train=grown", "growth=none"]}

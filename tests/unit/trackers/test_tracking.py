@@ -115,6 +115,7 @@ def assert_nothing_leaves_the_machine(trackers, folder: Path) -> None:
         assert "A_SECRET" in text and "do-not-tell" not in text
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_where_it_is_tracked(settings, fake_trackers, monkeypatch, tmp_path):
     log, stop = RunFolder.log, True
 
@@ -176,6 +177,7 @@ class Exploding:
         self._at("finish")
 
 
+@pytest.mark.slow
 def test_a_tracker_that_fails_is_said_once_and_changes_nothing(
     settings, fake_trackers, monkeypatch, tmp_path
 ):
