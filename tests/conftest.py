@@ -17,7 +17,8 @@ FAMILIES = ("gpt2", "qwen2", "llama")
 #: Files whose tests take long: they come first, so that no process is left alone with one at the end.
 LONG = {
     "test_study.py", "test_settings.py", "test_architectures_page.py", "test_skills_data.py",
-    "test_growth_cost.py", "test_harness_parity.py", "test_lm_eval.py", "test_train_speed.py", "test_english_solvers.py",
+    "test_growth_cost.py", "test_harness_parity.py", "test_lm_eval.py", "test_train_speed.py",
+    "test_english_solvers.py",
 }  # fmt: skip
 
 
