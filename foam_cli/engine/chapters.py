@@ -166,7 +166,7 @@ class Run:
         if last is not None:
             examine.save(last, self.folder.path / "evaluations" / "final")
         if transferred := stream.summed_up(self.settings, self.results):
-            self.transfer = stream.as_data(transferred)
+            self.transfer = asdict(transferred)
             self.display.console.print(stream.table(transferred, self.settings.stages))
         if self.settings.interpolate:
             self._interpolate()

@@ -1,4 +1,4 @@
-"""What one stage of a run holds in memory and computes, by the rules of the code that will do it."""
+"""What one period of a run holds in memory and computes, by the rules of the code that will do it."""
 
 import copy
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from foam_cli.core.settings import Settings
 from foam_cli.engine import machine
 from foam_cli.engine.optimizers import select_trainable
-from foam_cli.engine.stages import Stage
+from foam_cli.engine.periods import Period
 from foam_cli.model.blocks import insert_block
 from foam_cli.model.blueprint import blueprint, move_tensors
 from foam_cli.model.loading import weights_dtype
@@ -30,11 +30,11 @@ _TABLES_8BIT_BYTES = 2 * 256 * 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageCosts:
-    """What a stage costs.
+class PeriodCosts:
+    """What a period costs.
 
     Attributes:
-        stage: The stage.
+        period: The period.
         parameters: Parameters in use, as an export would have them if nothing is recycled.
         trainable: Parameters that an optimizer updates, empty slots of the banks included.
         held: Bytes by part of what is there all the time.
@@ -44,7 +44,7 @@ class StageCosts:
         flops_per_step: Of one optimizer step.
     """
 
-    stage: Stage
+    period: Period
     parameters: int
     trainable: int
     held: dict[str, int]
@@ -66,7 +66,7 @@ class StageCosts:
 
 @dataclass(frozen=True, kw_only=True)
 class Structure:
-    """A model's shapes in one stage.
+    """A model's shapes in one period.
 
     Attributes:
         model: The model, on the meta device.
@@ -81,13 +81,13 @@ class Structure:
     parameters: int
 
 
-def build_structure(config: Any, settings: Settings, stage: Stage) -> Structure:
-    """Build the model of a stage the way a run does.
+def build_structure(config: Any, settings: Settings, period: Period) -> Structure:
+    """Build the model of a period the way a run does.
 
     Args:
         config: The base model's config; it is not changed.
         settings: The configuration.
-        stage: Which stage.
+        period: Which period.
 
     Returns:
         Its shapes.
@@ -97,21 +97,21 @@ def build_structure(config: Any, settings: Settings, stage: Stage) -> Structure:
     machine.suit(model, settings.hardware)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     width = max(site.views.width for site in find_ffn_sites(model)) if policy else 0
-    capacity = policy.capacity(settings.train.steps, width) if policy else 0
+    capacity = policy.capacity(settings.total_steps, width) if policy else 0
     banks = [ffn.bank for ffn in make_growable(model, capacity)] if capacity else []
     core = select_trainable(model, settings.train)
-    for chosen in stage.insertions:
+    for chosen in period.insertions:
         for after in sorted(chosen, reverse=True):
-            block = insert_block(model, after, stage.step)
+            block = insert_block(model, after, period.step)
             for parameter in block.parameters():
                 parameter.requires_grad_(True)
             core += block.named_parameters()
             parameters += sum(parameter.numel() for parameter in block.parameters())
     for bank in banks:
-        used = round_up_capacity(stage.neurons_per_block)
+        used = round_up_capacity(period.neurons_per_block)
         bank.num_slots_in_use = bank.capacity if settings.hardware.compile else min(used, bank.capacity)
     per_neuron = banks[0].numel_per_neuron if banks else 0
-    parameters += stage.num_neurons * per_neuron
+    parameters += period.num_neurons * per_neuron
     return Structure(model=model, core=core, banks=banks, parameters=parameters)
 
 
@@ -119,37 +119,37 @@ def build_structure(config: Any, settings: Settings, stage: Stage) -> Structure:
 Passes = dict[tuple[int, tuple[tuple[int, ...], ...]], tuple[PassCosts, PassCosts]]
 
 
-def stage_costs(
-    config: Any, settings: Settings, stage: Stage, shape_BT: tuple[int, int], known: Passes
-) -> StageCosts:
-    """Find out what a stage costs.
+def period_costs(
+    config: Any, settings: Settings, period: Period, shape_BT: tuple[int, int], known: Passes
+) -> PeriodCosts:
+    """Find out what a period costs.
 
     Args:
         config: The base model's config.
         settings: The configuration.
-        stage: Which stage.
+        period: Which period.
         shape_BT: Rows and tokens per row of the largest batch.
-        known: Passes of the plan's other stages; this one's is added.
+        known: Passes of the plan's other periods; this one's is added.
 
     Returns:
         Its costs.
     """
-    structure = build_structure(config, settings, stage)
-    held = held_bytes(structure, settings, stage)
+    structure = build_structure(config, settings, period)
+    held = held_bytes(structure, settings, period)
     learning = [parameter for parameter in structure.model.parameters() if parameter.requires_grad]
     gradient_bytes = sum(map(_bytes, learning))
     step = {
         "gradients": gradient_bytes,
         "workspace": step_workspace_bytes(structure, settings.hardware.optimizer),
     }
-    key = (structure.banks[0].num_slots_in_use if structure.banks else 0, stage.insertions)
+    key = (structure.banks[0].num_slots_in_use if structure.banks else 0, period.insertions)
     if key not in known:
         known[key] = traced(structure, settings, shape_BT)
     counted, fullest = known[key]
     together = {"activations": 0, "logits": 0, "gradients": 0, "workspace": 0}
     largest = max(fullest.fullest, step, key=lambda parts: sum(parts.values()))
-    return StageCosts(
-        stage=stage,
+    return PeriodCosts(
+        period=period,
         parameters=structure.parameters,
         trainable=sum(parameter.numel() for parameter in learning),
         held=held,
@@ -160,13 +160,13 @@ def stage_costs(
     )
 
 
-def held_bytes(structure: Structure, settings: Settings, stage: Stage) -> dict[str, int]:
+def held_bytes(structure: Structure, settings: Settings, period: Period) -> dict[str, int]:
     """What is in memory from one step to the next.
 
     Args:
         structure: The model.
         settings: The configuration.
-        stage: The stage.
+        period: The period.
 
     Returns:
         Bytes by part.
@@ -175,7 +175,7 @@ def held_bytes(structure: Structure, settings: Settings, stage: Stage) -> dict[s
     tensors = [*model.parameters(), *model.buffers()]
     of_banks = {id(one) for bank in structure.banks for one in (*bank.parameters(), *bank.buffers())}
     of_banks |= {id(ffn.core_live_F) for ffn in growable_ffns(model)}
-    confined = bool(stage.num_events) and getattr(
+    confined = bool(period.num_events) and getattr(
         getattr(policy, "initializer", None), "reads_old_data", False
     )
     return {

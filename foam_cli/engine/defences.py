@@ -168,11 +168,15 @@ class Defences:
     def end_stage(self, step: int, look: Look) -> None:
         """Let the penalties on weights remember what a stage has taught.
 
+        A run that was stopped behind the stage's end has done so already, and has kept it.
+
         Args:
             step: Optimizer steps done.
             look: Goes through the stage's examples.
         """
         for name, method in self.weights.items():
+            if _stem(step) in [file.stem for file in self._kept(name)]:
+                continue
             self.states[name] = method.end_stage(self.pretrained, look, self.states[name])
             if method.reads_old_data:
                 self._keep(name, step)

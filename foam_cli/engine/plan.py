@@ -9,10 +9,10 @@ from foam_cli import config
 from foam_cli.core.settings import Settings
 from foam_cli.data.batching import padded
 from foam_cli.engine import machine
-from foam_cli.engine.costs import Passes, StageCosts, base_shape, stage_costs
+from foam_cli.engine.costs import Passes, PeriodCosts, base_shape, period_costs
+from foam_cli.engine.periods import Period, periods_of
 from foam_cli.engine.rate import Rate, rate_of
 from foam_cli.engine.run import build_settings
-from foam_cli.engine.stages import Stage, stages_of
 from foam_cli.model.blueprint import config_of
 
 #: Of a plan that does not fit; 3 says that a run was stopped, here as elsewhere.
@@ -21,7 +21,7 @@ DOES_NOT_FIT_EXIT_CODE = 4
 RUNTIME_BYTES = 700 * 2**20
 #: The share of the memory that can be used: allocators leave gaps.
 USABLE_FRAC = 0.95
-#: At most so many stages are recorded, the others lie between them.
+#: At most so many periods are recorded, the others lie between them.
 _MAX_TRACED = 4
 
 
@@ -33,7 +33,7 @@ class Plan:
         settings: The configuration.
         base_parameters: Of the base model.
         shape_BT: Rows and tokens per row of the largest batch.
-        stages: Costs by stage.
+        periods: Costs by period.
         memory_bytes: Memory of the device.
         flops: Of all steps.
         rate: How fast, or None where it was not asked for.
@@ -42,15 +42,15 @@ class Plan:
     settings: Settings
     base_parameters: int
     shape_BT: tuple[int, int]
-    stages: list[StageCosts]
+    periods: list[PeriodCosts]
     memory_bytes: int
     flops: float
     rate: Rate | None
 
     @property
-    def peak(self) -> StageCosts:
-        """The stage that needs most memory."""
-        return max(self.stages, key=lambda stage: stage.total_bytes)
+    def peak(self) -> PeriodCosts:
+        """The period that needs most memory."""
+        return max(self.periods, key=lambda period: period.total_bytes)
 
     @property
     def peak_bytes(self) -> int:
@@ -85,17 +85,17 @@ def plan_run(
     model_config = config_of(settings.model)
     shape_BT = batch_shape(settings, model_config)
     parameters, num_blocks, width = base_shape(model_config, grows=bool(settings.growth))
-    stages = stages_of(settings, num_blocks, width)
-    costs = _costs(model_config, settings, stages, shape_BT)
-    ends = [*(stage.step for stage in stages[1:]), settings.train.steps]
+    periods = periods_of(settings, num_blocks, width)
+    costs = _costs(model_config, settings, periods, shape_BT)
+    ends = [*(period.step for period in periods[1:]), settings.total_steps]
     return Plan(
         settings=settings,
         base_parameters=parameters,
         shape_BT=shape_BT,
-        stages=costs,
+        periods=costs,
         memory_bytes=machine.memory_bytes(settings.hardware),
         flops=sum(
-            (end - cost.stage.step) * cost.flops_per_step for cost, end in zip(costs, ends, strict=True)
+            (end - cost.period.step) * cost.flops_per_step for cost, end in zip(costs, ends, strict=True)
         ),
         rate=rate_of(model_config, settings, shape_BT, measure=measure) if timed else None,
     )
@@ -119,36 +119,36 @@ def batch_shape(settings: Settings, model_config: Any) -> tuple[int, int]:
 
 
 def _costs(
-    model_config: Any, settings: Settings, stages: list[Stage], shape_BT: tuple[int, int]
-) -> list[StageCosts]:
-    """Record a few stages; what lies between two of them grows in proportion to the parameters."""
-    chosen = range(len(stages))
-    if len(stages) > _MAX_TRACED:
-        chosen = sorted({0, 1, len(stages) // 2, len(stages) - 1})
+    model_config: Any, settings: Settings, periods: list[Period], shape_BT: tuple[int, int]
+) -> list[PeriodCosts]:
+    """Record a few periods; what lies between two of them grows in proportion to the parameters."""
+    chosen = range(len(periods))
+    if len(periods) > _MAX_TRACED:
+        chosen = sorted({0, 1, len(periods) // 2, len(periods) - 1})
     known: Passes = {}
     recorded = {
-        index: stage_costs(model_config, settings, stages[index], shape_BT, known) for index in chosen
+        index: period_costs(model_config, settings, periods[index], shape_BT, known) for index in chosen
     }
     return [
-        recorded.get(index) or _between(recorded, index, stage, len(stages))
-        for index, stage in enumerate(stages)
+        recorded.get(index) or _between(recorded, index, period, len(periods))
+        for index, period in enumerate(periods)
     ]
 
 
-def _between(recorded: dict[int, StageCosts], index: int, stage: Stage, count: int) -> StageCosts:
+def _between(recorded: dict[int, PeriodCosts], index: int, period: Period, count: int) -> PeriodCosts:
     first = recorded[max(one for one in recorded if one < index)]
     last = recorded[min(one for one in recorded if index < one < count)]
 
-    def size(one: Stage) -> int:
+    def size(one: Period) -> int:
         return one.num_neurons + sum(map(len, one.insertions))
 
-    share = (size(stage) - size(first.stage)) / max(1, size(last.stage) - size(first.stage))
+    share = (size(period) - size(first.period)) / max(1, size(last.period) - size(first.period))
 
     def mean(low: float, high: float) -> int:
         return round(low + share * (high - low))
 
-    return StageCosts(
-        stage=stage,
+    return PeriodCosts(
+        period=period,
         parameters=mean(first.parameters, last.parameters),
         trainable=mean(first.trainable, last.trainable),
         held={part: mean(size, last.held[part]) for part, size in first.held.items()},
@@ -221,7 +221,7 @@ def document(plan: Plan, suggestion: list[str] | None) -> dict[str, Any]:
     Returns:
         What `foam plan --json` prints.
     """
-    s, last = plan.settings, plan.stages[-1]
+    s, last = plan.settings, plan.periods[-1]
     seconds = None
     if plan.rate is not None:
         seconds = {
@@ -241,7 +241,7 @@ def document(plan: Plan, suggestion: list[str] | None) -> dict[str, Any]:
         "parameters": {
             "base": plan.base_parameters,
             "final": last.parameters,
-            "trainable": plan.stages[0].trainable,
+            "trainable": plan.periods[0].trainable,
             "final_trainable": last.trainable,
         },
         "batch": {
@@ -249,7 +249,7 @@ def document(plan: Plan, suggestion: list[str] | None) -> dict[str, Any]:
             "tokens_per_row": plan.shape_BT[1],
             "accumulate": s.train.accumulate,
         },
-        "stages": [_stage(cost) for cost in plan.stages],
+        "periods": [_stage(cost) for cost in plan.periods],
         "runtime_bytes": RUNTIME_BYTES,
         "peak_bytes": plan.peak_bytes,
         "fits": plan.fits,
@@ -259,10 +259,10 @@ def document(plan: Plan, suggestion: list[str] | None) -> dict[str, Any]:
     }
 
 
-def _stage(cost: StageCosts) -> dict[str, Any]:
+def _stage(cost: PeriodCosts) -> dict[str, Any]:
     return {
-        "step": cost.stage.step,
-        "events": cost.stage.num_events,
+        "step": cost.period.step,
+        "events": cost.period.num_events,
         "parameters": cost.parameters,
         "trainable": cost.trainable,
         "memory_bytes": cost.parts,

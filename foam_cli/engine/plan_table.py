@@ -4,7 +4,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from foam_cli.engine.costs import StageCosts
+from foam_cli.engine.costs import PeriodCosts
 from foam_cli.engine.plan import RUNTIME_BYTES, USABLE_FRAC, Plan
 
 _GIB = 2**30
@@ -34,11 +34,11 @@ def _memory(plan: Plan) -> Table:
     table = Table(title=f"memory in {name} at the fullest moment of a step", title_justify="left")
     table.add_column("")
     for cost in shown:
-        where = "start" if cost.stage.step == 0 else f"from step {cost.stage.step}"
+        where = "start" if cost.period.step == 0 else f"from step {cost.period.step}"
         table.add_column(where, justify="right")
     table.add_row("parameters", *(f"{cost.parameters:,}" for cost in shown))
     table.add_row("trainable", *(f"{cost.trainable:,}" for cost in shown))
-    table.add_row("growth events", *(str(cost.stage.num_events) for cost in shown), end_section=True)
+    table.add_row("growth events", *(str(cost.period.num_events) for cost in shown), end_section=True)
     for part in shown[0].parts:
         table.add_row(part, *(size(cost.parts[part]) for cost in shown))
     table.add_row("runtime", *(size(RUNTIME_BYTES) for _ in shown), end_section=True)
@@ -46,19 +46,19 @@ def _memory(plan: Plan) -> Table:
     return table
 
 
-def _shown(plan: Plan) -> list[StageCosts]:
-    count = len(plan.stages)
+def _shown(plan: Plan) -> list[PeriodCosts]:
+    count = len(plan.periods)
     if count <= _MAX_COLUMNS:
-        return plan.stages
-    return [plan.stages[round(at * (count - 1) / (_MAX_COLUMNS - 1))] for at in range(_MAX_COLUMNS)]
+        return plan.periods
+    return [plan.periods[round(at * (count - 1) / (_MAX_COLUMNS - 1))] for at in range(_MAX_COLUMNS)]
 
 
 def _words(plan: Plan) -> str:
     train = plan.settings.train
     rows, tokens = plan.shape_BT
     lines = [
-        f"parameters {plan.base_parameters:,} → {plan.stages[-1].parameters:,}, "
-        f"{plan.stages[-1].trainable:,} of them trainable",
+        f"parameters {plan.base_parameters:,} → {plan.periods[-1].parameters:,}, "
+        f"{plan.periods[-1].trainable:,} of them trainable",
         f"largest batch {rows} × {tokens} tokens, every token a target; {train.accumulate} of them a step, "
         f"{train.steps} steps",
         f"a backward pass needs {_amount(plan.peak.kept_bytes)} of activations; all gradients take "

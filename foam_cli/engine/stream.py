@@ -1,8 +1,7 @@
 """A stream of stages: what is learnt one after the other, and what each stage did to the others."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from rich.table import Table
 
@@ -101,18 +100,6 @@ def summed_up(settings: Settings, results: Mapping[str, Results]) -> Transfer | 
         return None
     rows = [results["base"], *(results[name_of(number)] for number in range(len(names)))]
     return transfer(rows, names, settings.seed)
-
-
-def as_data(found: Transfer) -> dict[str, Any]:
-    """Make a summary plain data.
-
-    Args:
-        found: The summary.
-
-    Returns:
-        For result.json.
-    """
-    return asdict(found)
 
 
 def table(found: Transfer, stages: Sequence[Stage]) -> Table:

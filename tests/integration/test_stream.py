@@ -101,6 +101,26 @@ def test_distillation_over_stages_is_refused(foam, two_stages):
 
 
 @pytest.mark.slow
+def test_a_stage_is_taken_in_once_though_the_run_is_killed_behind_it(foam, two_stages, monkeypatch):
+    from foam_cli.engine import loop
+
+    ewc = ["regularizer=ewc", "regularizer.ewc.online_decay=0.5", "regularizer.ewc.num_examples=4"]
+    words = [*two_stages, *ewc, f"data.old_path={Path.cwd()}/first.jsonl", "train=full"]
+    assert foam("train", *words, "name.arm=whole").code == 0
+    whole = losses(Path("outputs/train/whole/0"))
+
+    def killed(*args):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:  # the second stage has taken no step when it is killed
+        taken, count = loop.clip_gradients, iter(range(1, 1000))
+        patched.setattr(loop, "clip_gradients", lambda *a: taken(*a) if next(count) <= 10 else killed())
+        assert foam("train", *words, "name.arm=cut").code == 1
+    assert foam("train", "--resume", "outputs/train/cut/0").code == 0
+    assert losses(Path("outputs/train/cut/0")) == whole
+
+
+@pytest.mark.slow
 def test_online_ewc_takes_every_stage_in(foam, two_stages):
     settings = ["regularizer=ewc", "regularizer.ewc.online_decay=0.5", "regularizer.ewc.num_examples=4"]
     said = foam("train", *two_stages, *settings, f"data.old_path={Path.cwd()}/first.jsonl", "train=full")

@@ -6,10 +6,10 @@ from tiny_families import family_config, tiny_family
 from transformers import AutoModelForCausalLM
 
 from foam_cli.config import compose
-from foam_cli.engine.costs import build_structure, held_bytes, stage_costs, step_workspace_bytes
+from foam_cli.engine.costs import build_structure, held_bytes, period_costs, step_workspace_bytes
 from foam_cli.engine.optimizers import Optimizers
+from foam_cli.engine.periods import Period, event_steps, periods_of
 from foam_cli.engine.run import build_settings
-from foam_cli.engine.stages import Stage, event_steps, stages_of
 from foam_cli.model.neurons import growable_ffns, make_growable
 from foam_cli.model.trace import Recorder
 
@@ -75,9 +75,9 @@ def test_parts_are_what_a_real_run_allocates(optimizer, precision, train):
     settings = settings_of(
         f"hardware.optimizer={optimizer}", f"hardware.precision={precision}", f"train={train}"
     )
-    stage = Stage(step=10, num_events=1, neurons_per_block=5, num_neurons=10)
-    structure = build_structure(family_config("qwen2", **WIDE), settings, stage)
-    found = held_bytes(structure, settings, stage)
+    period = Period(step=10, num_events=1, neurons_per_block=5, num_neurons=10)
+    structure = build_structure(family_config("qwen2", **WIDE), settings, period)
+    found = held_bytes(structure, settings, period)
 
     model, optimizers, workspace = stepped(
         settings, torch.bfloat16 if precision == "bf16" else torch.float32, 15
@@ -122,14 +122,14 @@ def test_validations_set_the_pace_of_a_plateau():
 
 
 def test_stages_bear_what_the_policy_allows():
-    stages = stages_of(settings_of(), 4, 100)
-    assert [(s.step, s.num_neurons, s.neurons_per_block) for s in stages] == [
+    periods = periods_of(settings_of(), 4, 100)
+    assert [(s.step, s.num_neurons, s.neurons_per_block) for s in periods] == [
         (0, 0, 0), (10, 20, 5), (20, 40, 10), (30, 60, 15),
     ]  # fmt: skip
     shared = settings_of("growth.placement=top_pressure", "growth.placement.scope=global")
-    assert [s.num_neurons for s in stages_of(shared, 4, 100)] == [0, 5, 10, 15]
+    assert [s.num_neurons for s in periods_of(shared, 4, 100)] == [0, 5, 10, 15]
     once = build_settings(compose(["growth=duplicate", "hardware=cpu", "train=grown"]).values)
-    assert [(s.step, s.num_neurons) for s in stages_of(once, 4, 100)] == [(0, 400)]
+    assert [(s.step, s.num_neurons) for s in periods_of(once, 4, 100)] == [(0, 400)]
 
 
 def blocks(*overrides):
@@ -143,16 +143,16 @@ def blocks(*overrides):
 
 def test_inserted_blocks_are_counted_where_they_come():
     settings = blocks()
-    stages = stages_of(settings, 2, 48)
-    assert [stage.insertions for stage in stages] == [(), ((0,),), ((0,), (2,)), ((0,), (2,), (0,))]
+    periods = periods_of(settings, 2, 48)
+    assert [period.insertions for period in periods] == [(), ((0,),), ((0,), (2,)), ((0,), (2,), (0,))]
     config = family_config("qwen2")
-    built = [build_structure(config, settings, stage) for stage in stages]
+    built = [build_structure(config, settings, period) for period in periods]
     block = tiny_family("qwen2").model.layers[0]
     per_block = sum(parameter.numel() for parameter in block.parameters())
     learning = [sum(parameter.numel() for _, parameter in one.core) for one in built]
     assert learning == [0, per_block, 2 * per_block, 3 * per_block]
     assert built[3].parameters - built[0].parameters == 3 * per_block
-    before, after = (stage_costs(config, settings, stage, (2, 16), {}) for stage in stages[:2])
+    before, after = (period_costs(config, settings, period, (2, 16), {}) for period in periods[:2])
     assert before.trainable == 0 and after.trainable == per_block
     assert before.kept_bytes < after.kept_bytes and before.flops_per_step < after.flops_per_step
     assert config.num_hidden_layers == 2  # the caller's config is left alone
@@ -161,8 +161,8 @@ def test_inserted_blocks_are_counted_where_they_come():
 def test_watched_steps_of_a_frozen_core_count():
     grown = settings_of("train=grown", growth=["growth=grow_only", "growth.trigger.cooldown_steps=10"])
     config = family_config("qwen2")
-    nothing_born = stage_costs(config, grown, Stage(step=0), (2, 16), {})
+    nothing_born = period_costs(config, grown, Period(step=0), (2, 16), {})
     # Nothing learns yet, so a usual step keeps nothing; on a watched one the pressure is measured.
-    whole = stage_costs(config, settings_of("train=full"), Stage(step=0), (2, 16), {})
+    whole = period_costs(config, settings_of("train=full"), Period(step=0), (2, 16), {})
     assert 0.3 * whole.kept_bytes < nothing_born.kept_bytes < whole.kept_bytes
     assert nothing_born.flops_per_step < 0.5 * whole.flops_per_step

@@ -49,15 +49,15 @@ def test_the_document_says_what_a_run_needs(foam, small):
     found = json.loads(said.out)
     assert found["fits"] and found["suggestion"] is None
     assert found["batch"] == {"rows": 1, "tokens_per_row": 1024, "accumulate": 2}
-    assert [stage["step"] for stage in found["stages"]] == [0, 2, 4]
+    assert [period["step"] for period in found["periods"]] == [0, 2, 4]
     steps = [2, 2, 2]
     assert found["flops"] == pytest.approx(
-        sum(n * stage["flops_per_step"] for n, stage in zip(steps, found["stages"], strict=True))
+        sum(n * period["flops_per_step"] for n, period in zip(steps, found["periods"], strict=True))
     )
     assert found["seconds"]["rate"] == "measured" and 0 < found["seconds"]["low"] < found["seconds"]["high"]
-    assert found["peak_bytes"] == max(s["total_bytes"] for s in found["stages"]) + found["runtime_bytes"]
-    for stage in found["stages"]:
-        assert stage["total_bytes"] == sum(stage["memory_bytes"].values())
+    assert found["peak_bytes"] == max(s["total_bytes"] for s in found["periods"]) + found["runtime_bytes"]
+    for period in found["periods"]:
+        assert period["total_bytes"] == sum(period["memory_bytes"].values())
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_a_real_run_has_the_parameters_that_were_planned(foam, small):
     assert planned["parameters"]["final"] == result["parameters"]["final"]
     assert planned["parameters"]["final_trainable"] == result["parameters"]["trainable"]
     events = [row["step"] for row in read_jsonl(folder / "growth.jsonl")]
-    assert [stage["step"] for stage in planned["stages"][1:]] == events
+    assert [period["step"] for period in planned["periods"][1:]] == events
 
 
 @pytest.mark.slow

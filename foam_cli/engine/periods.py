@@ -1,4 +1,4 @@
-"""How a model grows through a run, as far as that is known beforehand: a list of stages."""
+"""How a model grows through a run, as far as that is known beforehand: a list of periods."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from foam_cli.growth.protocols import Trigger
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class Period:
     """The steps between two growth events.
 
     Attributes:
@@ -28,7 +28,7 @@ class Stage:
     insertions: tuple[tuple[int, ...], ...] = ()
 
 
-def stages_of(settings: Settings, num_blocks: int, width: int) -> list[Stage]:
+def periods_of(settings: Settings, num_blocks: int, width: int) -> list[Period]:
     """Follow the growth of a run; where data decides, it grows as early and as much as it may.
 
     Args:
@@ -37,15 +37,15 @@ def stages_of(settings: Settings, num_blocks: int, width: int) -> list[Stage]:
         width: Neurons of its widest FFN.
 
     Returns:
-        The stages, the first one from step 0 on.
+        The periods, the first one from step 0 on.
     """
-    stages = [Stage(step=0)]
+    periods = [Period(step=0)]
     policy = settings.growth
     if not isinstance(policy, NeuronGrowth | BlockGrowth):
-        return stages
+        return periods
     births: list[int | None] = [None] * num_blocks
     for step in event_steps(policy.trigger, policy.max_events, settings):
-        last = stages[-1]
+        last = periods[-1]
         if isinstance(policy, NeuronGrowth):
             grown = _with_neurons(last, policy, num_blocks, width)
         else:
@@ -54,8 +54,8 @@ def stages_of(settings: Settings, num_blocks: int, width: int) -> list[Stage]:
                 births.insert(after + 1, step)
             grown = replace(last, insertions=(*last.insertions, chosen))
         grown = replace(grown, step=step, num_events=last.num_events + 1)
-        stages = [*stages[:-1], grown] if step == last.step else [*stages, grown]
-    return stages
+        periods = [*periods[:-1], grown] if step == last.step else [*periods, grown]
+    return periods
 
 
 def event_steps(trigger: Trigger, max_events: int | None, settings: Settings) -> list[int]:
@@ -74,9 +74,9 @@ def event_steps(trigger: Trigger, max_events: int | None, settings: Settings) ->
     """
     every = 1
     if getattr(trigger, "reads_validation", False):
-        every = settings.train.validate_every_steps or settings.train.steps
+        every = settings.train.validate_every_steps or settings.total_steps
     found: list[int] = []
-    for count in range(-(-settings.train.steps // every)):
+    for count in range(-(-settings.total_steps // every)):
         possible = trigger.max_events(count)
         if max_events is not None:
             possible = min(possible, max_events)
@@ -84,7 +84,7 @@ def event_steps(trigger: Trigger, max_events: int | None, settings: Settings) ->
     return found
 
 
-def _with_neurons(last: Stage, policy: NeuronGrowth, num_blocks: int, width: int) -> Stage:
+def _with_neurons(last: Period, policy: NeuronGrowth, num_blocks: int, width: int) -> Period:
     limit = policy.max_neurons_per_event
     if getattr(policy.placement, "scope", "block") == "global" and limit is not None:
         total = last.num_neurons + limit
