@@ -23,11 +23,17 @@ from foam_cli.engine.grow import Grower
 from foam_cli.engine.machine import autocast
 from foam_cli.engine.measure import Measurements
 from foam_cli.engine.optimizers import Optimizers
-from foam_cli.engine.prepare import MOMENT_TOKENS, TrainingData
+from foam_cli.engine.prepare import TrainingData
 from foam_cli.engine.row_losses import losses_of_rows
 from foam_cli.engine.state import RunState
 from foam_cli.growth.context import Pool
 from foam_cli.model.heads import LogitsAt, logits_at
+
+#: Growth methods that want gradients see half a step's tokens, and at most so many: they are all kept.
+MEASURE_TOKENS = 4096
+#: Second moments of what the FFNs see are taken over so many tokens, or so many for every dimension if that is
+#: more; they are summed up and not kept.
+MOMENT_TOKENS, MOMENT_TOKENS_PER_DIMENSION = 4096, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,8 +294,7 @@ def grow(loop: Loop, grower: Grower, state: RunState) -> None:
     """
     started = time.monotonic()
     loop = loop.uncompiled()
-    losses = partial(measuring_losses, loop, state.step)
-    measure = Measurements(loop.model, losses, partial(losses, num_tokens=MOMENT_TOKENS))
+    measure = measurements(loop, state.step)
     plan, state.growth = grower.plan(state, measure)
     if plan is None:
         return
@@ -304,16 +309,31 @@ def grow(loop: Loop, grower: Grower, state: RunState) -> None:
     loop.display.growth(record)
 
 
-def measuring_losses(
-    loop: Loop, step: int, pool: Pool, num_tokens: int | None = None
-) -> list[Callable[[], torch.Tensor]]:
+def measurements(loop: Loop, step: int) -> Measurements:
+    """What growth methods may ask for after a step.
+
+    Args:
+        loop: What to work with.
+        step: Optimizer steps done.
+
+    Returns:
+        Passes that are taken when asked for.
+    """
+    t, width = loop.settings.train, loop.model.config.get_text_config().hidden_size
+    num_kept = min(t.batch_tokens * t.accumulate // 2, MEASURE_TOKENS)
+    num_summed = max(MOMENT_TOKENS, MOMENT_TOKENS_PER_DIMENSION * width)
+    losses = partial(measuring_losses, loop, step)
+    return Measurements(loop.model, partial(losses, num_kept), partial(losses, num_summed))
+
+
+def measuring_losses(loop: Loop, step: int, num_tokens: int, pool: Pool) -> list[Callable[[], torch.Tensor]]:
     """The mean loss per target on a few batches, as parts that add up to it.
 
     Args:
         loop: What to work with.
         step: Optimizer steps done; the batches depend on it.
+        num_tokens: How many tokens of them.
         pool: Which data.
-        num_tokens: How much of it, or None for about one forward pass's tokens.
 
     Returns:
         Each call gives one batch's part, with its graph.

@@ -21,13 +21,9 @@ from foam_cli.growth.context import Pool
 from foam_cli.model.loading import BaseModel
 
 #: The probe is one small batch that every growth event is measured on.
-PROBE_EXAMPLES = 32
+PROBE_EXAMPLES = 16
 #: At most so many positions of it, which bounds the memory of their logits.
 PROBE_POSITIONS = 256
-#: Growth methods that want gradients see at most so many tokens, which bounds the memory of what is kept.
-MEASURE_TOKENS = 4096
-#: Second moments of what the FFNs see are taken over so many; they are summed up, not kept.
-MOMENT_TOKENS = 8192
 
 
 @runtime_checkable
@@ -165,13 +161,13 @@ class TrainingData:
             batches.append(collate([self.validation.example(i) for i in indices], self.pad_id, names))
         return batches
 
-    def measuring_batches(self, pool: Pool, step: int, num_tokens: int | None = None) -> list[Batch]:
+    def measuring_batches(self, pool: Pool, step: int, num_tokens: int) -> list[Batch]:
         """A few examples for growth methods that want to look at data, drawn apart from the training order.
 
         Args:
             pool: `new`: what is learnt; `old`: what is replayed.
             step: Optimizer steps done; the draw depends on it and on the seed alone.
-            num_tokens: Tokens of them together, or None for one forward pass's, at most `MEASURE_TOKENS`.
+            num_tokens: Tokens of them together; one example is drawn in any case.
 
         Returns:
             The batches.
@@ -187,8 +183,7 @@ class TrainingData:
             )
         order = rng(self.seed, "measure", pool, step).sample(range(len(corpus)), min(len(corpus), 1024))
         lengths = corpus.lengths[order].cumsum()
-        limit = min(self.batch_tokens, MEASURE_TOKENS) if num_tokens is None else num_tokens
-        count = int((lengths <= limit).sum())
+        count = int((lengths <= num_tokens).sum())
         chosen = corpus.take(order[: max(1, count)])
         names = [f"measured {pool} example {index}" for index in order]
         return [
