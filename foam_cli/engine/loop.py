@@ -31,7 +31,7 @@ from foam_cli.model.heads import LogitsAt, logits_at
 
 #: Growth methods that want gradients see half a step's tokens, and at most so many: they are all kept.
 MEASURE_TOKENS = 4096
-#: Second moments of what the FFNs see are taken over so many tokens, or so many for every dimension where that
+#: Second moments of what the FFNs see are taken over so many tokens, or so many per dimension where that
 #: is more; they are summed up and not kept.
 MOMENT_TOKENS, MOMENT_TOKENS_PER_DIMENSION = 4096, 4
 
