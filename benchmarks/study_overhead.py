@@ -25,6 +25,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=12, help="runs of the study")
     parser.add_argument("--steps", type=int, default=40, help="optimizer steps of each run")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of foam's")
+    parser.add_argument("--study-only", action="store_true", help="leave the `foam train` commands out")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="results folder")
     parser.add_argument("--quick", action="store_true", help="two short runs: times mean nothing")
     if "--quick" in argv:
@@ -43,6 +44,13 @@ def timed(words: Sequence[str]) -> float:
     return time.monotonic() - started
 
 
+def alone(settings: Sequence[str], args: argparse.Namespace, folder: Path) -> list[float]:
+    """Seconds of every fourth run as a `foam train` command of its own."""
+    return [
+        timed(["train", *settings, f"seed={seed}", f"output_dir={folder}"]) for seed in range(0, args.runs, 4)
+    ]
+
+
 def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Run the study, and every other of its runs alone.
 
@@ -58,22 +66,25 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     seeds = list(range(args.runs))
     (folder / "study" / "tiny.yaml").write_text(f"seeds: {seeds}\narms: {{v3: []}}\n", "utf-8")
     words = [f"output_dir={folder / 'outputs'}", f"results_dir={folder}", "--config-dir", str(folder)]
+    began = time.time()
     study = timed(["ablate", "tiny", *settings, *words])
-    attempts = [read_json(file) for file in sorted((folder / "outputs").glob("*/*/*/attempt.json"))]
-    runs = [attempt["seconds"] for attempt in attempts]
-    alone = [
-        timed(["train", *settings, f"seed={seed}", f"output_dir={folder / 'alone'}"])
-        for seed in range(0, args.runs, 4)
-    ]
-    of_alone = args.runs * sum(alone) / len(alone)
+    files = sorted((folder / "outputs").glob("*/*/*/attempt.json"), key=lambda file: file.stat().st_mtime)
+    runs = [read_json(file)["seconds"] for file in files]
+    ends = [file.stat().st_mtime - began for file in files]
+    trained = [] if args.study_only else alone(settings, args, folder / "alone")
+    of_alone = args.runs * sum(trained) / len(trained) if trained else None
     return {
         "study_seconds": study,
+        # Of what comes on top: up to the first run, from one run to the next, and after the last one.
+        "start_seconds": ends[0] - runs[0],
+        "between_seconds": ends[-1] - ends[0] - sum(runs[1:]),
+        "end_seconds": study - ends[-1],
         "run_seconds": runs,
         "sum_of_runs_seconds": sum(runs),
-        "train_command_seconds": alone,
+        "train_command_seconds": trained,
         "sum_of_train_commands_seconds": of_alone,
         "study_to_runs_in_their_processes": study / sum(runs),
-        "study_to_train_commands": study / of_alone,
+        "study_to_train_commands": study / of_alone if of_alone else None,
     }
 
 

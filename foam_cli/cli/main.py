@@ -14,6 +14,7 @@ from rich.text import Text
 from foam_cli import __version__, config
 from foam_cli.cli import completion
 from foam_cli.core.errors import ConfigError, FoamError
+from foam_cli.core.imports import without_collecting
 from foam_cli.core.text import visible
 
 app = typer.Typer(
@@ -203,7 +204,12 @@ def ablate(  # noqa: PLR0917
 ) -> None:
     """Run the arms of a study on the same data, order and seeds, and compare them."""
     del debug
-    from foam_cli.engine import ablate as studies
+    if not dry_run and not any(word.startswith("launcher=") for word in overrides or []):
+        from foam_cli.engine.launchers.local import import_ahead
+
+        import_ahead()  # before this process imports torch itself, which takes as long again
+    with without_collecting():
+        from foam_cli.engine import ablate as studies
 
     display, words, dirs = _display(as_json), list(overrides or []), config_dir or []
     try:

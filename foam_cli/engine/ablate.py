@@ -33,7 +33,7 @@ from foam_cli.engine.study.plan import PlannedRun, arms_of, baseline_of, plan_ru
 from foam_cli.engine.study.results import compare_arms, side_by_side, write_results
 from foam_cli.engine.study.settings import StudySettings
 from foam_cli.engine.study.supervise import Ended, supervise
-from foam_cli.report.study_page import study_report
+from foam_cli.report.study_page import draw_soon, study_report
 
 _OWN_KEYS = ("study", "launcher", "run_limit_s", "results_dir")
 
@@ -211,6 +211,7 @@ def run_all(
         display.say(f"{len(finished)} of {len(runs)} runs were finished before.", style="dim")
     ended: dict[str, Ended] = {}
     if pending:
+        draw_soon()
         with stop_requests(display.say) as should_stop:
             ended = supervise(
                 pending,

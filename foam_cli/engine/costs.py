@@ -13,6 +13,12 @@ from transformers import PreTrainedModel
 
 from foam_cli.core.settings import Settings
 from foam_cli.engine import machine
+from foam_cli.engine.defence_costs import (
+    WeightCosts,
+    held_by_regularizers,
+    penalty_on_shapes,
+    weight_costs,
+)
 from foam_cli.engine.optimizers import select_trainable
 from foam_cli.engine.periods import Period
 from foam_cli.model.blocks import insert_block
@@ -115,8 +121,24 @@ def build_structure(config: Any, settings: Settings, period: Period) -> Structur
     return Structure(model=model, core=core, banks=banks, parameters=parameters)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Traced:
+    """What was recorded of a period.
+
+    Attributes:
+        usual: A usual pass.
+        fullest: The pass that needs most memory: one in which neurons are measured, where that makes a
+            difference.
+        weights: What penalties on weights need.
+    """
+
+    usual: PassCosts
+    fullest: PassCosts
+    weights: WeightCosts
+
+
 #: Passes that were recorded already, by what makes a difference to them within one plan.
-Passes = dict[tuple[int, tuple[tuple[int, ...], ...]], tuple[PassCosts, PassCosts]]
+Passes = dict[tuple[int, tuple[tuple[int, ...], ...]], Traced]
 
 
 def period_costs(
@@ -138,16 +160,16 @@ def period_costs(
     held = held_bytes(structure, settings, period)
     learning = [parameter for parameter in structure.model.parameters() if parameter.requires_grad]
     gradient_bytes = sum(map(_bytes, learning))
-    step = {
-        "gradients": gradient_bytes,
-        "workspace": step_workspace_bytes(structure, settings.hardware.optimizer),
-    }
+    optimizer_workspace = step_workspace_bytes(structure, settings.hardware.optimizer)
     key = (structure.banks[0].num_slots_in_use if structure.banks else 0, period.insertions)
     if key not in known:
         known[key] = traced(structure, settings, shape_BT)
-    counted, fullest = known[key]
+    found = known[key]
+    workspace = max(found.weights.pull_bytes, optimizer_workspace)
+    step = {"gradients": gradient_bytes, "workspace": workspace}
+    stage_end = {"workspace": found.weights.stage_bytes}
     together = {"activations": 0, "logits": 0, "gradients": 0, "workspace": 0}
-    largest = max(fullest.fullest, step, key=lambda parts: sum(parts.values()))
+    largest = max(found.fullest.fullest, step, stage_end, key=lambda parts: sum(parts.values()))
     return PeriodCosts(
         period=period,
         parameters=structure.parameters,
@@ -155,8 +177,8 @@ def period_costs(
         held=held,
         fullest=together | largest,
         gradient_bytes=gradient_bytes,
-        kept_bytes=fullest.kept_bytes,
-        flops_per_step=float(counted.flops * settings.train.accumulate),
+        kept_bytes=found.fullest.kept_bytes,
+        flops_per_step=float(found.usual.flops * settings.train.accumulate),
     )
 
 
@@ -183,6 +205,7 @@ def held_bytes(structure: Structure, settings: Settings, period: Period) -> dict
         "bank": sum(_bytes(one) for one in tensors if id(one) in of_banks),
         "optimizer": core_state_bytes(structure.core, settings.hardware.optimizer)
         + sum(bank_state_bytes(bank, confined=confined) for bank in structure.banks),
+        "regularizers": held_by_regularizers(model, settings),
         "statistics": sum(3 * 4 * (ffn.width + ffn.bank.capacity) for ffn in growable_ffns(model)),
     }
 
@@ -254,10 +277,8 @@ def step_workspace_bytes(structure: Structure, optimizer: Kind) -> int:
     return max([0, *needs])
 
 
-def traced(
-    structure: Structure, settings: Settings, shape_BT: tuple[int, int]
-) -> tuple[PassCosts, PassCosts]:
-    """Record a pass without memory.
+def traced(structure: Structure, settings: Settings, shape_BT: tuple[int, int]) -> Traced:
+    """Record a pass, and what regularizers do, without memory.
 
     Args:
         structure: The model; its tensors become fake ones.
@@ -265,31 +286,34 @@ def traced(
         shape_BT: Rows and tokens per row.
 
     Returns:
-        A usual pass, and the pass that needs most memory: one in which neurons are measured, where that
-        makes a difference.
+        What was recorded.
     """
     model, policy = structure.model, settings.growth
     # Fake tensors are on the CPU whatever the profile says, so that a plan is the same on every machine.
-    hardware = replace(settings.hardware, device="cpu")
+    settings = replace(settings, hardware=replace(settings.hardware, device="cpu"))
     with FakeTensorMode():
         move_tensors(model, "cpu")
         head = head_alone(model)
+        weights = weight_costs(model, head, settings, shape_BT[1])
+        penalty = penalty_on_shapes(model, head, settings, shape_BT)
 
         def trace(watch: Any) -> PassCosts:
             return trace_pass(
                 model,
                 head,
                 shape_BT,
-                autocast=machine.autocast(hardware),
+                autocast=machine.autocast(settings.hardware),
                 has_gradients=settings.train.accumulate > 1,
                 watch=watch,
+                penalty=penalty,
             )
 
         usual = trace(nullcontext())
         ffns = growable_ffns(model)
         if not ffns or settings.train.parameters != "grown":
-            return usual, usual
-        return usual, trace(policy.tracker(ffns).watch(0))
+            return Traced(usual=usual, fullest=usual, weights=weights)
+        watched = trace(policy.tracker(ffns).watch(0))
+        return Traced(usual=usual, fullest=watched, weights=weights)
 
 
 def base_shape(config: Any, *, grows: bool) -> tuple[int, int, int]:

@@ -137,20 +137,11 @@ class Defences:
         Returns:
             The penalties.
         """
-        grown = self._grown() if self.weights else []
+        grown = grown_parameters(self.model) if self.weights else []
         return {
             name: method.pull(self.pretrained, grown, self.states[name])
             for name, method in self.weights.items()
         }
-
-    def _grown(self) -> list[nn.Parameter]:
-        births = block_births(self.model)
-        new = [
-            one for one, birth in zip(find_blocks(self.model)[1], births, strict=True) if birth is not None
-        ]
-        parts = [*new, *(ffn.bank for ffn in growable_ffns(self.model))]
-        # The bank of an inserted block is within both.
-        return list({id(one): one for part in parts for one in part.parameters()}.values())
 
     @torch.no_grad()
     def after_growth(self) -> None:
@@ -236,6 +227,35 @@ class Defences:
         return state
 
 
+def grown_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Find what has grown.
+
+    Args:
+        model: The model.
+
+    Returns:
+        The parameters of its banks and of the blocks that were inserted.
+    """
+    births = block_births(model)
+    new = [one for one, birth in zip(find_blocks(model)[1], births, strict=True) if birth is not None]
+    parts = [*new, *(ffn.bank for ffn in growable_ffns(model))]
+    # The bank of an inserted block is within both.
+    return list({id(one): one for part in parts for one in part.parameters()}.values())
+
+
+def pretrained_that_learn(model: nn.Module) -> Parameters:
+    """Find what penalties on weights hold.
+
+    Args:
+        model: The model, with its parameters chosen.
+
+    Returns:
+        Pretrained parameters that learn, by name.
+    """
+    grown = {id(one) for one in grown_parameters(model)}
+    return {name: one for name, one in model.named_parameters() if one.requires_grad and id(one) not in grown}
+
+
 def _stem(step: int) -> str:
     return f"step_{step:08d}"
 
@@ -259,11 +279,8 @@ def defend(
     methods = {} if folder.read_only else settings.regularizer
     head = direct_head(model) if methods else None
     passes = BasePasses(settings=settings, base=base, head=head, data=data, display=display)
-    banks = {id(one) for ffn in growable_ffns(model) for one in ffn.bank.parameters()}
-    pretrained = {
-        name: one for name, one in model.named_parameters() if one.requires_grad and id(one) not in banks
-    }
     weights = {name: method for name, method in methods.items() if isinstance(method, WeightPenalty)}
+    pretrained = pretrained_that_learn(model) if weights else {}
     answers: dict[str, tuple[AnswerPenalty, Teacher]] = {}
     for name, method in methods.items():
         if isinstance(method, AnswerPenalty):

@@ -178,13 +178,14 @@ def forward_backward(
         loss = cross_entropy(logits_NV, own) / num_targets
         held = loop.defences.of_answers(logits_NV, batch, batches)
         objective = sum(held.values(), loss)
+        if row_losses is not None:
+            row_losses.append(losses_of_rows(logits_NV, batch))
+        del logits_NV  # the widest tensor of all, and the backward pass may do without it
         if objective.requires_grad:  # a frozen model in which nothing has been born yet has nothing to learn
             objective.backward()
         total += loss.detach()
         for name, value in held.items():
             penalties[name] = penalties.get(name, 0) + value.detach()
-        if row_losses is not None:
-            row_losses.append(losses_of_rows(logits_NV, batch))
     return float(total), penalties
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -184,6 +184,20 @@ class Kept:
         return torch.from_numpy(self._log_probs_NK[at]), torch.from_numpy(self._ids_Nk[at].astype(np.int64))
 
 
+@runtime_checkable
+class KeptAnswers(Protocol):
+    """A teacher's likeliest answers to every target of a corpus."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Size on disk."""
+        ...
+
+    def of(self, numbers: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probabilities and tokens at the targets of some examples, one example after the other."""
+        ...
+
+
 class KeptTeacher:
     """What the base model said before the first step.
 
@@ -193,7 +207,7 @@ class KeptTeacher:
         device: Where answers are wanted.
     """
 
-    def __init__(self, on: Rows, kept: Mapping[str, Kept], device: str) -> None:
+    def __init__(self, on: Rows, kept: Mapping[str, KeptAnswers], device: str) -> None:
         self._on: Rows = on
         self._kept = kept
         self._device = device

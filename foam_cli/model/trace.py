@@ -126,6 +126,7 @@ def trace_pass(
     has_gradients: bool = False,
     watch: AbstractContextManager[Any] | None = None,
     logits: LogitsAt = logits_at,
+    penalty: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> PassCosts:
     """Run one forward and backward pass in which every token is a target, and record it.
 
@@ -137,6 +138,7 @@ def trace_pass(
         has_gradients: Earlier passes of the same step have left gradients already.
         watch: A further context around both passes.
         logits: Computes logits; another function in tests.
+        penalty: From logits to what is added to the loss.
 
     Returns:
         What it cost.
@@ -152,6 +154,8 @@ def trace_pass(
             logits_NV = logits(model, head, ids_BT, at_N)
         recorder.kind = LOGITS
         loss = F.cross_entropy(logits_NV.float(), at_N, reduction="sum")
+        if penalty is not None:
+            loss = loss + penalty(logits_NV)
         forward_flops = recorder.flops
         del logits_NV
         recorder.kind = WORKSPACE

@@ -1,6 +1,5 @@
 """report.html: one run on one self-contained page."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from markupsafe import Markup
 
 from foam_cli.core.files import write_text
 from foam_cli.report import numbers
+from foam_cli.report.answers import answers_of_run
 from foam_cli.report.html import render
 from foam_cli.report.numbers import (
     as_number,
@@ -26,8 +26,6 @@ from foam_cli.report.run_folder import GrowthEvent, RunFolder, mapping, read_run
 from foam_cli.report.scores import Reading, Score, scores, verdict
 
 _MAX_EVENTS = 200
-_MAX_SAMPLES = 24
-_MAX_LETTERS = 1500
 
 
 def run_report(run_dir: Path) -> Path:
@@ -74,7 +72,7 @@ def page_context(run: RunFolder, rows: list[Score]) -> dict[str, Any]:
         "scores": [_score_row(row) for row in rows],
         "events": [_event_row(event) for event in run.growth[:_MAX_EVENTS]],
         "num_events": len(run.growth),
-        "samples": [_sample(row) for row in _chosen(run.samples)],
+        "samples": answers_of_run(run.samples),
         "num_samples": len(run.samples),
         "origin": origin([run]),
         "config": run.config,
@@ -150,27 +148,3 @@ def _event_row(event: GrowthEvent) -> dict[str, str]:
         "loss_before": decimal(row.get("loss_before_nats")),
         "loss_after": decimal(row.get("loss_after_nats")),
     }
-
-
-def _chosen(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Take turns between the tasks, so that a long one does not crowd out the others."""
-    queues: dict[str, list[dict[str, Any]]] = {}
-    for sample in samples:
-        queues.setdefault(str(sample.get("task", "")), []).append(sample)
-    share = -(-_MAX_SAMPLES // max(len(queues), 1))
-    return [sample for queue in queues.values() for sample in queue[:share]][:_MAX_SAMPLES]
-
-
-def _sample(row: dict[str, Any]) -> dict[str, Any]:
-    texts = {key: _text(row.get(key)) for key in ("prompt", "expected", "base", "final")}
-    marks = {key: _mark(row.get(key)) for key in ("base_correct", "final_correct")}
-    return {"task": words(str(row.get("task", ""))), "id": str(row.get("id", ""))} | texts | marks
-
-
-def _mark(correct: Any) -> str:
-    return "right" if correct is True else "wrong" if correct is False else ""
-
-
-def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _MAX_LETTERS else text[:_MAX_LETTERS] + " …"

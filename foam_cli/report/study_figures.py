@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from foam_cli.core.text import visible
 from foam_cli.report.canvas import (
     BEFORE,
     GROWTH,
@@ -26,9 +25,10 @@ from foam_cli.report.canvas import (
 from foam_cli.report.gallery import draw
 from foam_cli.report.numbers import as_number
 from foam_cli.report.run_folder import RunFolder, mapping
+from foam_cli.report.study_curves import ages_figure, losses_figure
 from foam_cli.report.study_folder import Spread, StudyArm, StudyFolder, spread, tasks_of
+from foam_cli.report.study_panels import MAX_PANELS, band, columns_of, growth_lines, label, name_steps
 
-_MAX_PANELS = 24
 _MAX_LABELS = 14
 _MAX_BLOCKS = 24
 _NUM_BINS = 20
@@ -49,14 +49,11 @@ def draw_study(study: StudyFolder, folder: FilePath) -> dict[str, str]:
     makers: dict[str, Callable[[], Figure | None]] = {
         "tradeoff": lambda: tradeoff_figure(study.arms),
         "retention": lambda: retention_figure(study.arms),
+        "losses": lambda: losses_figure(study.arms),
         "births": lambda: births_figure(study.arms),
+        "ages": lambda: ages_figure(study.arms),
     }
     return draw(makers, folder)
-
-
-def _label(arm: str, length: int) -> str:
-    """An arm as its folder is called, cut where that is too long."""
-    return visible(arm if len(arm) <= length else arm[: length - 1] + "…")
 
 
 # ---------------------------------------------------------------- learnt against kept
@@ -129,7 +126,7 @@ def _name_points(
         taken.append((x, y * scale + offset))
         is_far = x > left + 0.75 * (right - left)
         axes.annotate(
-            _label(name, 32), (x, y), xytext=(-7 if is_far else 7, offset), textcoords="offset points",
+            label(name, 32), (x, y), xytext=(-7 if is_far else 7, offset), textcoords="offset points",
             ha="right" if is_far else "left", va="center", color=INK,
             bbox={"facecolor": PAPER, "alpha": 0.85, "linewidth": 0, "pad": 0.8},
         )  # fmt: skip
@@ -148,28 +145,24 @@ def retention_figure(arms: Sequence[StudyArm]) -> Figure | None:
         The figure; None where no arm was evaluated during training.
     """
     curves = {arm.name: {role: _retained(arm, role) for role in _COLOURS} for arm in arms}
-    shown = [arm for arm in arms if any(curves[arm.name].values())][:_MAX_PANELS]
+    shown = [arm for arm in arms if any(curves[arm.name].values())][:MAX_PANELS]
     if not shown:
         return None
-    figure, panels = new_panels(len(shown), _columns(shown), 1.65)
+    figure, panels = new_panels(len(shown), columns_of(len(shown)), 1.65)
     for arm, axes in zip(shown, panels, strict=True):
-        _growth_lines(axes, arm)
+        growth_lines(axes, arm)
         for role, colour in _COLOURS.items():
-            _band(axes, curves[arm.name][role], colour)
+            band(axes, curves[arm.name][role], colour, "o")
         axes.set_ylim(-0.03, 1.03)
         axes.set_yticks([0, 0.5, 1], ["0", "50", "100 %"])
         axes.locator_params(axis="x", nbins=5)
-        axes.set_title(_label(arm.name, 30), loc="left", fontsize=8, color=INK, pad=4)
+        axes.set_title(label(arm.name, 30), loc="left", fontsize=8, color=INK, pad=4)
         axes.margins(x=0.02)
     for name, colour in (("to be learnt", LEARNT), ("to be kept", KEPT), ("growth", GROWTH)):
         panels[0].plot([], [], color=colour, label=name)
     figure.legend(loc="upper right", ncols=3, labelcolor=MUTED, handlelength=1.2, borderaxespad=0.2)
-    figure.supxlabel("optimizer steps", fontsize=8, color=MUTED, y=0.01, va="bottom")
+    name_steps(figure, "optimizer steps")
     return figure
-
-
-def _columns(shown: Sequence[StudyArm]) -> int:
-    return min(max(len(shown), 2), 4)
 
 
 def _retained(arm: StudyArm, role: str) -> dict[int, Spread]:
@@ -195,22 +188,6 @@ def _curve(run: RunFolder, keys: list[str]) -> dict[int, float]:
     return {step: statistics.fmean(values) for step, values in whole.items() if len(values) == len(keys)}
 
 
-def _band(axes: Axes, curve: dict[int, Spread], colour: str) -> None:
-    if curve:
-        steps = list(curve)
-        low, high = [one.low for one in curve.values()], [one.high for one in curve.values()]
-        axes.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
-        middle = [one.median for one in curve.values()]
-        axes.plot(steps, middle, color=colour, linewidth=1.4, marker="o", markersize=2.4)
-
-
-def _growth_lines(axes: Axes, arm: StudyArm) -> None:
-    """Growth of the first seed: others mostly grow at the same steps."""
-    run = next(iter(arm.runs.values()))
-    for step in dict.fromkeys(event.step for event in run.growth):
-        axes.axvline(step, color=GROWTH, linewidth=0.7, alpha=0.6, dashes=(1.5, 1.5))
-
-
 # ---------------------------------------------------------------- births
 
 
@@ -223,7 +200,7 @@ def births_figure(arms: Sequence[StudyArm]) -> Figure | None:
     Returns:
         The figure; all panels have the same shades and the same time.
     """
-    grown = [arm for arm in arms if any(run.neurons_born for run in arm.runs.values())][:_MAX_PANELS]
+    grown = [arm for arm in arms if any(run.neurons_born for run in arm.runs.values())][:MAX_PANELS]
     if not grown:
         return None
     runs = [run for arm in grown for run in arm.runs.values()]
@@ -233,17 +210,17 @@ def births_figure(arms: Sequence[StudyArm]) -> Figure | None:
     cells = {arm.name: _born(arm, last, size) for arm in grown}
     most = max(value for one in cells.values() for value in one.values())
     num_rows = -(-num_blocks // size)
-    figure, panels = new_panels(len(grown), _columns(grown), max(1.1, min(0.6 + 0.13 * num_rows, 3.0)))
+    figure, panels = new_panels(len(grown), columns_of(len(grown)), max(1.1, min(0.6 + 0.13 * num_rows, 3.0)))
     for arm, axes in zip(grown, panels, strict=True):
         _heat(axes, cells[arm.name], most, num_rows)
         total = statistics.fmean(run.neurons_born for run in arm.runs.values())
-        title = f"{_label(arm.name, 22)}  ·  {total:.0f} neurons"
+        title = f"{label(arm.name, 22)}  ·  {total:.0f} neurons"
         axes.set_title(title, loc="left", fontsize=8, color=INK, pad=4)
         ticks = [0, _NUM_BINS // 2, _NUM_BINS]
         axes.set_xticks([tick - 0.5 for tick in ticks], [f"{last * tick / _NUM_BINS:.0f}" for tick in ticks])
         stride = -(-num_rows // 6)
         axes.set_yticks(range(0, num_rows, stride), [str(row * size) for row in range(0, num_rows, stride)])
-    figure.supxlabel("optimizer steps", fontsize=8, color=MUTED, y=0.01, va="bottom")
+    name_steps(figure, "optimizer steps")
     figure.text(0.985, 1, f"strongest shade: {most:.3g} neurons", color=MUTED, ha="right", va="top")
     figure.text(0.005, 1, "upwards: blocks", color=MUTED, va="top")
     return figure
@@ -293,7 +270,7 @@ def study_captions(arms: Sequence[StudyArm]) -> dict[str, dict[str, str]]:
     Returns:
         For each figure its title, its explanation, and what is said where there is nothing to draw.
     """
-    cut = f" At most {_MAX_PANELS} arms are drawn." if len(arms) > _MAX_PANELS else ""
+    cut = f" At most {MAX_PANELS} arms are drawn." if len(arms) > MAX_PANELS else ""
     return {
         "tradeoff": {
             "title": "Learnt against forgotten",
@@ -308,9 +285,21 @@ def study_captions(arms: Sequence[StudyArm]) -> dict[str, dict[str, str]]:
             "the extremes. Dotted lines mark growth of the first seed." + cut,
             "absent": "No arm was evaluated while it trained (evaluation.every_steps).",
         },
+        "losses": {
+            "title": "Loss",
+            "text": "Nats per token: medians over seeds, shaded to the extremes. Dotted lines mark growth of "
+            "the first seed." + cut,
+            "absent": "No loss was logged.",
+        },
         "births": {
             "title": "Where and when neurons were born",
             "text": "Neurons born by block (upwards: nearer to the output) and time, the mean over seeds."
+            + cut,
+            "absent": "No neuron was born in any arm.",
+        },
+        "ages": {
+            "title": "How old they are",
+            "text": "All neurons born during the runs, by their age at the last step, the mean over seeds."
             + cut,
             "absent": "No neuron was born in any arm.",
         },

@@ -1,5 +1,7 @@
 """report.html of a study: its arms on one self-contained page."""
 
+import importlib
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from markupsafe import Markup
 
 from foam_cli.core.files import write_text
 from foam_cli.report import numbers
+from foam_cli.report.answers import MAX_ARMS, answers_of_study
 from foam_cli.report.html import render
 from foam_cli.report.numbers import as_number, change, count, plural, score, short_count, words
 from foam_cli.report.origin import origin
@@ -52,6 +55,12 @@ def study_report(folder: Path) -> Path:
     return page
 
 
+def draw_soon() -> None:
+    """Import what draws figures beside whatever this process does now: it will be wanted at its end."""
+    name = "foam_cli.report.study_figures"
+    threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
+
+
 def study_context(study: StudyFolder) -> dict[str, Any]:
     """Everything the page says, as text.
 
@@ -76,6 +85,8 @@ def study_context(study: StudyFolder) -> dict[str, Any]:
         "arms": [_arm_row(study, arm, costs) for arm in study.arms],
         "comparisons": _comparisons(study),
         "failures": [(label, error[:_MAX_LETTERS]) for label, error in study.failures.items()],
+        "samples": answers_of_study(study.arms),
+        "max_answering": MAX_ARMS if len(study.arms) > MAX_ARMS else None,
         "origin": origin(study.runs),
         "config": "",
     }

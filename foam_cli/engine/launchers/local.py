@@ -10,15 +10,11 @@ from typing import Any
 
 from foam_cli.engine.study.jobs import Job, Order, shared_threads
 
-#: What every run needs, imported once. transformers and matplotlib load most of themselves at first use.
-_PRELOADED = [
-    "foam_cli.engine.study.worker",
-    "foam_cli.growth.policy",
-    "foam_cli.report.figures",
-    "transformers.models.qwen2.modeling_qwen2",
-    "omegaconf",
-    "typer",
-]
+
+def import_ahead() -> None:
+    """Start the server that runs are forked from: it imports while this process does the same beside it."""
+    multiprocessing.set_forkserver_preload(["foam_cli.engine.launchers.preloaded"])
+    forkserver.ensure_running()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +41,8 @@ class Local:
         """Nothing can be missing here."""
 
     def warm_up(self) -> None:
-        """Start the server, which imports while the study is validated."""
-        multiprocessing.set_forkserver_preload(_PRELOADED)
-        forkserver.ensure_running()
+        """Start the server, which imports while the study is validated; the command may have done so."""
+        import_ahead()
 
     def start(self, order: Order) -> Job:
         """Start a run.

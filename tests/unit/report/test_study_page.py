@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from foam_cli.report.answers import answers_of_study
 from foam_cli.report.html import render
+from foam_cli.report.study_curves import ages_figure, losses_figure
 from foam_cli.report.study_figures import pareto, study_captions
 from foam_cli.report.study_folder import is_study, read_study
 from foam_cli.report.study_page import study_context, study_report
@@ -17,7 +19,7 @@ from tests.html_page import Page, browse, needs_browser
 
 Write = Callable[[Path, Any], None]
 WriteRun = Callable[[Path, str], Path]
-FIGURES = {"tradeoff", "retention", "births"}
+FIGURES = {"tradeoff", "retention", "losses", "births", "ages"}
 
 
 def make_arm(folder: Path, write: Write, write_run: WriteRun, text: str, finals: list[float]) -> None:
@@ -149,6 +151,47 @@ def test_every_figure_is_on_the_page_and_beside_it(study: Path):
     assert not [value for name, value in page.attributes if "://" in value and not name.startswith("xmlns")]
 
 
+def test_losses_are_medians_over_seeds_between_their_extremes(study: Path, write: Write):
+    for seed, loss in enumerate((1.0, 2.0, 5.0)):
+        rows = [{"step": step, "loss": loss} for step in range(1, 301)]
+        write(study / "v3" / str(seed) / "metrics.jsonl", [*rows, {"step": 300, "validation_loss": 4 * loss}])
+    figure = losses_figure(read_study(study).arms[1:])
+    assert figure is not None
+    (axes,) = figure.axes
+    curves = [line for line in axes.lines if len(line.get_xdata()) > 2 or line.get_marker() == "o"]
+    training, validation = (line.get_xydata() for line in curves)
+    assert len(training) == 60 and training[-1].tolist() == [300, 2] and set(training[:, 1]) == {2}
+    assert validation.tolist() == [[300, 8]]
+    shade = axes.collections[0].get_paths()[0].get_extents()
+    assert (shade.y0, shade.y1) == (1, 5)
+
+
+def test_ages_are_means_over_seeds(study: Path, write: Write):
+    write(study / "v3" / "1" / "growth.jsonl", [])
+    figure = ages_figure(read_study(study).arms[1:])
+    assert figure is not None
+    counts, edges, _ = figure.axes[0].patches[0].get_data()
+    # Of 60 steps: 11 neurons born after 20, 5 after 40, in two of three seeds.
+    born = {int(edge): float(count) for count, edge in zip(counts, edges, strict=False) if count}
+    assert born == {39: pytest.approx(22 / 3), 18: pytest.approx(10 / 3)}
+
+
+def test_answers_that_arms_disagree_on_come_first(study: Path, write: Write):
+    def row(item: str, arm: str, correct: bool) -> dict[str, Any]:
+        said = {"base": "hm", "base_correct": False, "final": f"says {arm}", "final_correct": correct}
+        return {"task": "t", "id": item, "prompt": f"ask {item}", "expected": "x", **said}
+
+    agreed, split = (row("agreed", arm, True) for arm in ("none", "v3")), ("none", "v3")
+    rows = {arm: [one, row("split", arm, arm == "v3")] for arm, one in zip(split, agreed, strict=True)}
+    write(study / "none" / "0" / "samples.json", [row("alone", "none", False), *rows["none"]])
+    write(study / "v3" / "0" / "samples.json", rows["v3"])
+    found = answers_of_study(read_study(study).arms)
+    assert [one["id"] for one in found] == ["split", "agreed", "alone"]
+    told = [(answer["who"], answer["mark"], answer["text"]) for answer in found[0]["answers"]]
+    assert told == [("base", "wrong", "hm"), ("none", "wrong", "says none"), ("v3", "right", "says v3")]
+    assert "ask split base wrong hm none wrong says none v3 right says v3 expected x" in text_of(study)
+
+
 @pytest.mark.parametrize("damage", ["{", "null", '{"arms": 3}', '{"arms": {"v3": 4}, "comparisons": [5]}'])
 def test_a_damaged_comparison_does_no_harm(damage: str, study: Path):
     (study / "ablation_comparison.json").write_text(damage)
@@ -200,7 +243,7 @@ def test_200_runs_take_less_than_ten_seconds(tmp_path: Path, write: Write, write
     page = study_report(tmp_path)
     assert time.process_time() - began < 10
     assert page.stat().st_size < 3_000_000
-    assert "At most 24 arms are drawn." in page.read_text(encoding="utf-8")
+    assert "At most 16 arms are drawn." in page.read_text(encoding="utf-8")
 
 
 def test_names_of_arms_are_shown_whole(study: Path, write: Write):

@@ -1,0 +1,76 @@
+"""What a study's figures with a panel per arm share."""
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from foam_cli.core.text import visible
+from foam_cli.report.canvas import GROWTH, MUTED
+from foam_cli.report.study_folder import Spread, StudyArm
+
+MAX_PANELS = 16
+
+
+def label(arm: str, length: int) -> str:
+    """An arm as its folder is called, cut where that is too long.
+
+    Args:
+        arm: Its name.
+        length: Letters at the most.
+
+    Returns:
+        The name.
+    """
+    return visible(arm if len(arm) <= length else arm[: length - 1] + "…")
+
+
+def columns_of(count: int) -> int:
+    """How many panels stand side by side.
+
+    Args:
+        count: How many there are.
+
+    Returns:
+        Two to four.
+    """
+    return min(max(count, 2), 4)
+
+
+def band(axes: Axes, curve: Mapping[int, Spread] | Mapping[float, Spread], colour: str, marker: str) -> None:
+    """Draw a curve of medians, shaded to the extremes.
+
+    Args:
+        axes: The axes.
+        curve: Step to its spread over seeds.
+        colour: Its colour.
+        marker: What marks a point; nothing for none.
+    """
+    if curve:
+        steps = list(curve)
+        low, high = [one.low for one in curve.values()], [one.high for one in curve.values()]
+        axes.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
+        middle = [one.median for one in curve.values()]
+        axes.plot(steps, middle, color=colour, linewidth=1.4, marker=marker, markersize=2.4)
+
+
+def growth_lines(axes: Axes, arm: StudyArm) -> None:
+    """Mark growth of the first seed: others mostly grow at the same steps.
+
+    Args:
+        axes: The axes.
+        arm: The arm.
+    """
+    run = next(iter(arm.runs.values()))
+    for step in dict.fromkeys(event.step for event in run.growth):
+        axes.axvline(step, color=GROWTH, linewidth=0.7, alpha=0.6, dashes=(1.5, 1.5))
+
+
+def name_steps(figure: Figure, name: str) -> None:
+    """Name the axis that all panels share.
+
+    Args:
+        figure: The figure.
+        name: What its numbers are.
+    """
+    figure.supxlabel(name, fontsize=8, color=MUTED, y=0.01, va="bottom")
