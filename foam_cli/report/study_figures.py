@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from foam_cli.core.text import visible
 from foam_cli.report.canvas import (
     BEFORE,
     GROWTH,
@@ -19,17 +18,17 @@ from foam_cli.report.canvas import (
     LEARNT,
     LINE,
     MUTED,
-    PAPER,
     new_page_axes,
     new_panels,
 )
 from foam_cli.report.gallery import draw
 from foam_cli.report.numbers import as_number
+from foam_cli.report.points import MAX_NAMED, label, name_points, pareto
 from foam_cli.report.run_folder import RunFolder, mapping
+from foam_cli.report.size_figure import size_caption, size_figure
 from foam_cli.report.study_folder import Spread, StudyArm, StudyFolder, spread, tasks_of
 
 _MAX_PANELS = 24
-_MAX_LABELS = 14
 _MAX_BLOCKS = 24
 _NUM_BINS = 20
 _NUM_SHADES = 6
@@ -48,15 +47,11 @@ def draw_study(study: StudyFolder, folder: FilePath) -> dict[str, str]:
     """
     makers: dict[str, Callable[[], Figure | None]] = {
         "tradeoff": lambda: tradeoff_figure(study.arms),
+        "size": lambda: size_figure(study.arms),
         "retention": lambda: retention_figure(study.arms),
         "births": lambda: births_figure(study.arms),
     }
     return draw(makers, folder)
-
-
-def _label(arm: str, length: int) -> str:
-    """An arm as its folder is called, cut where that is too long."""
-    return visible(arm if len(arm) <= length else arm[: length - 1] + "…")
 
 
 # ---------------------------------------------------------------- learnt against kept
@@ -85,25 +80,9 @@ def tradeoff_figure(arms: Sequence[StudyArm]) -> Figure | None:
     axes.set_xlabel("learnt: mean score of what was to be learnt (%)")
     axes.set_ylabel("kept: mean change of what was to be kept (points)")
     axes.margins(x=0.12, y=0.14)
-    _name_points(figure, axes, points, best if len(points) > _MAX_LABELS else list(points))
+    middles = {name: (100 * x.median, 100 * y.median) for name, (x, y) in points.items()}
+    name_points(figure, axes, middles, best if len(points) > MAX_NAMED else list(points))
     return figure
-
-
-def pareto(points: dict[str, tuple[float, float]]) -> list[str]:
-    """Find the points that no other surpasses: as good in both, and better in one.
-
-    Args:
-        points: Name to (x, y); more is better.
-
-    Returns:
-        Their names, by x.
-    """
-    best = [
-        name
-        for name, (x, y) in points.items()
-        if not any(a >= x and b >= y and (a, b) != (x, y) for a, b in points.values())
-    ]
-    return sorted(best, key=lambda name: points[name])
 
 
 def _point(axes: Axes, x: Spread, y: Spread, colour: str) -> None:
@@ -111,28 +90,6 @@ def _point(axes: Axes, x: Spread, y: Spread, colour: str) -> None:
     axes.plot([100 * x.low, 100 * x.high], [middle[1]] * 2, color=colour, linewidth=1.2, alpha=0.6)
     axes.plot([middle[0]] * 2, [100 * y.low, 100 * y.high], color=colour, linewidth=1.2, alpha=0.6)
     axes.plot(*middle, marker="o", markersize=6, color=colour, zorder=3)
-
-
-def _name_points(
-    figure: Figure, axes: Axes, points: dict[str, tuple[Spread, Spread]], names: list[str]
-) -> None:
-    """Name points to the side where there is room, and below one another where names would touch."""
-    left, right = axes.get_xlim()
-    low, high = axes.get_ylim()
-    scale = axes.get_position().height * figure.get_figheight() * 72 / (high - low)
-    taken: list[tuple[float, float]] = []
-    for name in sorted(names, key=lambda one: -points[one][1].median):
-        x, y = 100 * points[name][0].median, 100 * points[name][1].median
-        offset = 6.0
-        while any(abs(x - a) < 0.2 * (right - left) and abs(y * scale + offset - b) < 10 for a, b in taken):
-            offset -= 3
-        taken.append((x, y * scale + offset))
-        is_far = x > left + 0.75 * (right - left)
-        axes.annotate(
-            _label(name, 32), (x, y), xytext=(-7 if is_far else 7, offset), textcoords="offset points",
-            ha="right" if is_far else "left", va="center", color=INK,
-            bbox={"facecolor": PAPER, "alpha": 0.85, "linewidth": 0, "pad": 0.8},
-        )  # fmt: skip
 
 
 # ---------------------------------------------------------------- while training
@@ -159,7 +116,7 @@ def retention_figure(arms: Sequence[StudyArm]) -> Figure | None:
         axes.set_ylim(-0.03, 1.03)
         axes.set_yticks([0, 0.5, 1], ["0", "50", "100 %"])
         axes.locator_params(axis="x", nbins=5)
-        axes.set_title(_label(arm.name, 30), loc="left", fontsize=8, color=INK, pad=4)
+        axes.set_title(label(arm.name, 30), loc="left", fontsize=8, color=INK, pad=4)
         axes.margins(x=0.02)
     for name, colour in (("to be learnt", LEARNT), ("to be kept", KEPT), ("growth", GROWTH)):
         panels[0].plot([], [], color=colour, label=name)
@@ -237,7 +194,7 @@ def births_figure(arms: Sequence[StudyArm]) -> Figure | None:
     for arm, axes in zip(grown, panels, strict=True):
         _heat(axes, cells[arm.name], most, num_rows)
         total = statistics.fmean(run.neurons_born for run in arm.runs.values())
-        title = f"{_label(arm.name, 22)}  ·  {total:.0f} neurons"
+        title = f"{label(arm.name, 22)}  ·  {total:.0f} neurons"
         axes.set_title(title, loc="left", fontsize=8, color=INK, pad=4)
         ticks = [0, _NUM_BINS // 2, _NUM_BINS]
         axes.set_xticks([tick - 0.5 for tick in ticks], [f"{last * tick / _NUM_BINS:.0f}" for tick in ticks])
@@ -302,6 +259,7 @@ def study_captions(arms: Sequence[StudyArm]) -> dict[str, dict[str, str]]:
             "line in both.",
             "absent": "No arm was asked both what was to be learnt and what was to be kept.",
         },
+        "size": size_caption(),
         "retention": {
             "title": "Scores while training",
             "text": "Means over the tasks, on the items asked during training: medians over seeds, shaded to "
