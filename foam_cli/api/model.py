@@ -246,6 +246,8 @@ def _loaded(
 ) -> tuple[PreTrainedModel, Any]:
     if isinstance(model_or_path, PreTrainedModel):
         return model_or_path, None
-    settings = ModelSettings(path=str(model_or_path), revision=None, init="pretrained")
+    settings = ModelSettings(
+        path=str(model_or_path), revision=None, init="pretrained", intermediate_size=None
+    )
     base = load_base(settings, dtype=dtype, device=device)
     return base.model, base.tokenizer

@@ -18,11 +18,45 @@ class ModelSettings:
         revision: The hub revision (a commit hash), or None for local models.
         init: `pretrained` loads the weights, `random` only the configuration and the tokenizer; `induction`
             is random with attention heads that begin by finding and copying what stood here before.
+        intermediate_size: Neurons per FFN where that is not the config's; for random weights alone.
     """
 
     path: str
     revision: str | None
     init: Literal["pretrained", "random", "induction"]
+    intermediate_size: int | None
+
+    def __post_init__(self) -> None:
+        if self.intermediate_size is None:
+            return
+        if self.init == "pretrained":
+            raise ValueError(
+                f"intermediate_size={self.intermediate_size}: pretrained weights have the width that they "
+                "have. Use null, or random weights: model.init=random."
+            )
+        if self.intermediate_size < 1:
+            raise ValueError(f"intermediate_size={self.intermediate_size}: must be at least 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraSettings:
+    """Low-rank adapters.
+
+    Attributes:
+        rank: The rank of what an adapter adds to a weight.
+        alpha: It is scaled by alpha / rank.
+        targets: Which linear layers of the blocks get one, by their last names such as q_proj; None for all.
+    """
+
+    rank: int
+    alpha: float
+    targets: list[str] | None
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha <= 0:
+            raise ValueError(f"rank={self.rank}, alpha={self.alpha}: must be at least 1 and positive.")
+        if self.targets is not None and not self.targets:
+            raise ValueError("targets=[]: nothing would be trained; null takes every linear layer.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +64,12 @@ class TrainSettings:
     """What is trained, for how long and how fast.
 
     Attributes:
-        parameters: `full`: everything; `ffn`: the feed-forward layers; `grown`: only what growth added.
+        parameters: `full`: everything; `ffn`: the feed-forward layers; `grown`: only what growth added;
+            `lora`: only low-rank adapters.
+        lora: The adapters; None but for `lora`.
         steps: Optimizer steps.
         lr: Peak learning rate of pretrained parameters.
-        grown_lr: Peak learning rate of grown neurons and blocks.
+        grown_lr: Peak learning rate of what was added to the model: grown neurons and blocks, adapters.
         batch_tokens: Token budget of one forward pass, padding included.
         accumulate: Forward passes per optimizer step.
         warmup_steps: Steps of linear warm-up.
@@ -46,7 +82,8 @@ class TrainSettings:
         validate_every_steps: Validation loss every so many steps, or None.
     """
 
-    parameters: Literal["full", "ffn", "grown"]
+    parameters: Literal["full", "ffn", "grown", "lora"]
+    lora: LoraSettings | None
     steps: int
     lr: float
     grown_lr: float
@@ -65,6 +102,11 @@ class TrainSettings:
         for name in ("steps", "batch_tokens", "accumulate", "log_every_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 1.")
+        if (self.parameters == "lora") != (self.lora is not None):
+            raise ValueError(
+                f"parameters={self.parameters}: train.lora belongs to train=lora and to nothing else; choose "
+                "one option of the group and leave train.parameters alone."
+            )
         if self.lr <= 0 or self.grown_lr <= 0:
             raise ValueError(f"lr={self.lr}, grown_lr={self.grown_lr}: must be positive.")
         if self.validate_every_steps is not None and self.validate_every_steps < 1:

@@ -21,6 +21,7 @@ from foam_cli.engine.defences import (
 )
 from foam_cli.engine.display import Display
 from foam_cli.engine.exporting import Exported, write_export
+from foam_cli.engine.flops import training_flops
 from foam_cli.engine.folder import RunFolder
 from foam_cli.engine.gather import gather
 from foam_cli.engine.grow import Grower
@@ -31,8 +32,10 @@ from foam_cli.engine.prepare import TrainingData, require_old_data
 from foam_cli.engine.state import RunState
 from foam_cli.evaluation.subject import Subject
 from foam_cli.export.facts import ExportFacts
+from foam_cli.model.blueprint import config_of
 from foam_cli.model.heads import direct_head, logits_at
 from foam_cli.model.loading import BaseModel, load_base, weights_dtype
+from foam_cli.model.lora import add_lora
 from foam_cli.model.neurons import growable_ffns, make_growable, num_parameters_in_use
 from foam_cli.model.sites import find_ffn_sites
 from foam_cli.report.page import run_report
@@ -223,6 +226,8 @@ class Run:
             width = max(site.views.width for site in find_ffn_sites(model)) if s.growth else 0
             capacity = s.growth.capacity(s.total_steps, width) if s.growth else 0
             ffns = make_growable(model, capacity) if capacity else []
+            if s.train.lora is not None:
+                add_lora(model, s.train.lora, s.seed)
             after = model(input_ids=probe.input_ids_BT[:4], use_cache=False).logits
         self.start_max_abs_dlogits = float((after.float() - before.float()).abs().max())
         self.optimizers = Optimizers(model, s.train, s.hardware)
@@ -338,6 +343,14 @@ class Run:
             tolerance=self.settings.export.max_abs_dlogits,
         )
 
+    def _flops(self) -> int | None:
+        widths = [ffn.width for ffn in growable_ffns(self.base.model)]
+        try:
+            return training_flops(config_of(self.settings.model), self.settings, self.state, widths)
+        except Exception as error:  # a run that is done does not fail for want of a count
+            self.display.say(f"FLOPs were not counted: {examine.reason(error)}", style="dim")
+            return None
+
     def write_result(self, status: str, error: str | None = None) -> None:
         """Write result.json.
 
@@ -368,6 +381,7 @@ class Run:
                 "growth_events": len(self.state.records),
                 "skipped_evaluations": self.state.skipped,
                 "tokens": self.state.tokens,
+                "flops": self._flops() if status == "finished" else None,
                 "seconds": round(self._seconds_before + time.monotonic() - self._started, 3),
                 "training_seconds": round(self.state.seconds, 3),
                 "peak_memory_bytes": machine.peak_memory_bytes(self.settings.hardware),

@@ -24,6 +24,7 @@ from foam_cli.engine.periods import Period
 from foam_cli.model.blocks import insert_block
 from foam_cli.model.blueprint import blueprint, move_tensors
 from foam_cli.model.loading import weights_dtype
+from foam_cli.model.lora import add_lora
 from foam_cli.model.neurons import NeuronBank, growable_ffns, make_growable, round_up_capacity
 from foam_cli.model.optimizer import Kind, groups_of
 from foam_cli.model.sites import find_blocks, find_ffn_sites
@@ -105,6 +106,8 @@ def build_structure(config: Any, settings: Settings, period: Period) -> Structur
     width = max(site.views.width for site in find_ffn_sites(model)) if policy else 0
     capacity = policy.capacity(settings.total_steps, width) if policy else 0
     banks = [ffn.bank for ffn in make_growable(model, capacity)] if capacity else []
+    if settings.train.lora is not None:
+        add_lora(model, settings.train.lora, settings.seed)
     core = select_trainable(model, settings.train)
     for chosen in period.insertions:
         for after in sorted(chosen, reverse=True):
@@ -275,6 +278,41 @@ def step_workspace_bytes(structure: Structure, optimizer: Kind) -> int:
         elif kind == "muon":
             needs.append(14 * largest)
     return max([0, *needs])
+
+
+def flops_of_passes(
+    structure: Structure, settings: Settings, tokens: int, attended: int, targets: int
+) -> int:
+    """Operations of training passes, forward and backward.
+
+    They are a BT for the products of weights with tokens, plus b BT² for attention, plus c N for the output
+    layer; a, b and c are found from three small passes that are recorded.
+
+    Args:
+        structure: The model; its tensors become fake ones.
+        settings: The configuration.
+        tokens: Σ B T over all passes.
+        attended: Σ B T².
+        targets: Σ N.
+
+    Returns:
+        Operations.
+    """
+    model = structure.model
+    hardware = replace(settings.hardware, device="cpu")
+    with FakeTensorMode():
+        move_tensors(model, "cpu")
+        head = head_alone(model)
+
+        def flops(num_tokens: int, num_targets: int) -> int:
+            autocast, shape_BT = machine.autocast(hardware), (1, num_tokens)
+            return trace_pass(model, head, shape_BT, autocast=autocast, num_targets=num_targets).flops
+
+        short, long, more = flops(8, 8), flops(16, 8), flops(8, 16)
+    per_target = (more - short) / 8
+    per_pair = (long - 2 * short + 8 * per_target) / 128  # of 16² pairs 2 · 8² are in two short ones
+    per_token = (short - 64 * per_pair - 8 * per_target) / 8
+    return round(per_token * tokens + per_pair * attended + per_target * targets)
 
 
 def traced(structure: Structure, settings: Settings, shape_BT: tuple[int, int]) -> Traced:

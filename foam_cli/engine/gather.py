@@ -14,7 +14,7 @@ from foam_cli.engine.defences import reads_old_data
 from foam_cli.engine.display import Display
 from foam_cli.engine.examine import Tasks, tasks_of
 from foam_cli.engine.old_data import memory_bytes, own_words
-from foam_cli.engine.prepare import TrainingData, prepare_data
+from foam_cli.engine.prepare import TrainingData, growth_reads_old_data, prepare_data
 from foam_cli.engine.stream import after_others, name_of, stages_of
 from foam_cli.model.loading import BaseModel
 
@@ -72,7 +72,8 @@ def gather(settings: Settings, base: BaseModel, tasks: Tasks | None, display: Di
     for stage in stages_of(s):
         data = prepare_data(
             stage.data, s.replay or None, base, s.train, s.seed,
-            old=reads_old_data(s), own=own, cache_dir=s.cache_dir, watch=watch.read,
+            old=reads_old_data(s) or growth_reads_old_data(s),
+            own=own, cache_dir=s.cache_dir, watch=watch.read,
         )  # fmt: skip
         data = after_others(data, [one.train for one in stages])
         _tell(data, display)

@@ -118,6 +118,7 @@ def train(loop: Loop, state: RunState) -> bool:
             check_finite(loss, norm, state.step + 1, batches)
             lr = loop.grower.step(state.step) if loop.grower else loop.optimizers.step(state.step, {}, float)
             state.step += 1
+            state.note_work(batches)
             state.tokens += sum(batch.num_tokens for batch in batches)
             seconds = time.monotonic() - started
             state.seconds += seconds

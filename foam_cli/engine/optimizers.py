@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from foam_cli.core.settings import HardwareSettings, TrainSettings
+from foam_cli.model.lora import lora_parameters
 from foam_cli.model.neuron_adamw import NeuronAdamW
 from foam_cli.model.neurons import NeuronBank, growable_ffns
 from foam_cli.model.optimizer import PRETRAINED, CoreOptimizer, forget
@@ -21,10 +22,10 @@ def select_trainable(model: nn.Module, train: TrainSettings) -> list[tuple[str, 
 
     Args:
         model: The model; `requires_grad` is set on every parameter. Banks always learn.
-        train: Says which of the pretrained parameters learn.
+        train: Says which of the others learn.
 
     Returns:
-        The pretrained parameters that learn, by name.
+        The pretrained parameters, or the adapters, that learn, by name.
     """
     banks = {id(parameter) for ffn in growable_ffns(model) for parameter in ffn.bank.parameters()}
     wanted: set[int] = set()
@@ -33,6 +34,8 @@ def select_trainable(model: nn.Module, train: TrainSettings) -> list[tuple[str, 
     elif train.parameters == "ffn":
         modules = [module for site in find_ffn_sites(model) for module in site.views.projections()]
         wanted = {id(parameter) for module in modules for parameter in module.parameters()}
+    elif train.parameters == "lora":
+        wanted = {id(parameter) for parameter in lora_parameters(model)}
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) in wanted or id(parameter) in banks)
     return [(name, parameter) for name, parameter in model.named_parameters() if id(parameter) in wanted]
@@ -55,7 +58,7 @@ def lr_factor(step: int, train: TrainSettings) -> float:
 
 
 class Optimizers:
-    """The optimizer of pretrained parameters and blocks, and the one of grown neurons, stepped together."""
+    """The optimizer of pretrained parameters, blocks and adapters, and that of grown neurons, as one."""
 
     def __init__(self, model: nn.Module, train: TrainSettings, hardware: HardwareSettings) -> None:
         self._model = model
@@ -71,6 +74,8 @@ class Optimizers:
             if self._banks
             else None
         )
+        # Adapters are added to a frozen model, as grown neurons are: they learn at the same rate.
+        self._core_lr = train.grown_lr if train.parameters == "lora" else train.lr
         self._parameters = self._trainable()
 
     def _trainable(self) -> list[nn.Parameter]:
@@ -116,13 +121,13 @@ class Optimizers:
             block_lr_scale: Age of an inserted block to the factor of its learning rate.
 
         Returns:
-            The learning rate of pretrained parameters.
+            The learning rate of pretrained parameters, or of adapters.
         """
         factor = lr_factor(step, self._train)
 
         def lr_of_birth(birth: int) -> float:
             if birth == PRETRAINED:
-                return self._train.lr * factor
+                return self._core_lr * factor
             return self._train.grown_lr * factor * block_lr_scale(step - birth)
 
         self.core.set_lr(lr_of_birth)
@@ -134,7 +139,7 @@ class Optimizers:
             self.neurons.set_lr(lambda _: self._train.grown_lr * factor)
             self.neurons.step()
             self.neurons.zero_grad()
-        return self._train.lr * factor
+        return self._core_lr * factor
 
     def forget(self, touched: Sequence[Touched]) -> None:
         """Forget the moments of what an event wrote or erased.

@@ -265,6 +265,18 @@ def prepare_data(
     )
 
 
+def growth_reads_old_data(settings: Settings) -> bool:
+    """Say whether newborns depend on old data, also where none is replayed.
+
+    Args:
+        settings: The configuration.
+
+    Returns:
+        Whether they do.
+    """
+    return bool(getattr(getattr(settings.growth, "initializer", None), "reads_old_data", False))
+
+
 def require_old_data(settings: Settings, old: Corpus | None) -> None:
     """Refuse an initializer that measures old data where there is none.
 
@@ -275,20 +287,13 @@ def require_old_data(settings: Settings, old: Corpus | None) -> None:
     Raises:
         ConfigError: It needs some; the message says how to get it.
     """
-    initializer = getattr(settings.growth, "initializer", None)
-    if old is not None or not getattr(initializer, "reads_old_data", False):
+    if old is not None or not growth_reads_old_data(settings):
         return
-    name, data = type(initializer).__name__, type(settings.data).__name__
-    if settings.replay:
-        missing = f"data={data} does not know what the base model was trained on: name it in data.old_path"
-    else:
-        missing = (
-            "replay=none: choose replay=reservoir (where data=files, also name it in data.old_path) or "
-            "replay=self_generated"
-        )
+    name, data = type(settings.growth.initializer).__name__, type(settings.data).__name__
     raise ConfigError(
-        f"growth.initializer={name} measures old data, but {missing}; or choose an initializer that needs "
-        "none, such as growth.initializer=random."
+        f"growth.initializer={name} measures old data, but data={data} does not know what the base model was "
+        "trained on: name it in data.old_path, or let the base model write some, replay=self_generated; or "
+        "choose an initializer that needs none, such as growth.initializer=random."
     )
 
 

@@ -1,10 +1,11 @@
 """Settings that are right one by one and make no sense together: refused before anything is loaded."""
 
+import importlib.util
+
 from foam_cli.core.errors import ConfigError
 from foam_cli.core.settings import Settings
 from foam_cli.engine.defences import check_regularizers
 from foam_cli.engine.old_data import require_one_source
-from foam_cli.engine.prepare import require_old_data
 from foam_cli.engine.stream import check_stream
 from foam_cli.engine.tracking import check_trackers
 
@@ -16,11 +17,10 @@ def refuse_nonsense(settings: Settings) -> None:
         settings: The configuration, whose parts were checked one by one.
     """
     _require_something_to_train(settings)
+    _require_adapters_alone(settings)
     _require_validation(settings)
     _require_frozen_sources(settings)
     _require_untouched_base(settings)
-    if not settings.replay:
-        require_old_data(settings, None)
     require_one_source(settings)
     check_regularizers(settings)
     check_stream(settings)
@@ -31,6 +31,21 @@ def _require_something_to_train(settings: Settings) -> None:
     if settings.train.parameters == "grown" and not settings.growth:
         raise ConfigError(
             "train=grown with growth=none: nothing would be trained. Use train=ffn or train=full."
+        )
+
+
+def _require_adapters_alone(settings: Settings) -> None:
+    if settings.train.parameters != "lora":
+        return
+    if settings.growth:
+        raise ConfigError(
+            f"train=lora with growth={type(settings.growth).__name__}: neurons are born as rows of the plain "
+            "matrices that adapters take the place of, and what learns would be both. Add growth=none, or "
+            "grow on a frozen model: train=grown."
+        )
+    if importlib.util.find_spec("peft") is None:
+        raise ConfigError(
+            "train=lora: peft is not installed. Use pip install 'foam-cli[lora]', or pip install peft."
         )
 
 
@@ -58,7 +73,9 @@ def _require_untouched_base(settings: Settings) -> None:
         return
     growth, trained = settings.growth, settings.train.parameters
     why = None
-    if trained != "grown":
+    if trained == "lora":
+        why = "it holds what growth added, and train=lora adds adapters: choose a growth with train=grown"
+    elif trained != "grown":
         why = f"train={trained} trains the base: add train=grown"
     elif getattr(getattr(growth, "initializer", None), "edits_sources", False):
         name = type(growth.initializer).__name__

@@ -70,7 +70,7 @@ def keeps_the_base(settings: Settings) -> bool:
     recycling = getattr(settings.growth, "recycling", None)
     divides = getattr(getattr(settings.growth, "initializer", None), "edits_sources", False)
     recycles = recycling is not None and not isinstance(recycling, NoRecycling)
-    return settings.train.parameters == "grown" and not divides and not recycles
+    return settings.train.parameters in ("grown", "lora") and not divides and not recycles
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from foam_cli.export.merge import plain_names
 from foam_cli.export.parity import max_difference
 from foam_cli.model.blocks import block_births, growth_detached, insert_block
 from foam_cli.model.loading import load_base
+from foam_cli.model.lora import lora_layers
 from foam_cli.model.neurons import GrowableFFN, growable_ffns, make_growable
 from foam_cli.model.sites import find_blocks
 from foam_cli.model.surgery import apply
@@ -63,11 +64,16 @@ def save_delta(model: Any, base: Any, file: Path, facts: ExportFacts) -> DeltaRe
         What was written.
 
     Raises:
-        ExportError: The pretrained weights are not the base's, `file` is something else than a delta, or
-            base plus file does not reproduce the running model's logits.
+        ExportError: The pretrained weights are not the base's, `file` is something else than a delta, the
+            model has adapters, or base plus file does not reproduce the running model's logits.
     """
     if file.exists() and not is_foam_delta(file):
         raise ExportError(f"{file} is not a growth delta and will not be overwritten; pass another file")
+    if lora_layers(model):
+        raise ExportError(
+            f"{file} cannot be written: a delta holds what growth added, and this run learnt adapters "
+            "(train=lora); export it as format hf"
+        )
     delta = _collect(model, facts)
     if delta.base_fingerprint != base_fingerprint(base):
         raise ExportError(
@@ -159,7 +165,7 @@ def base_fingerprint(model: Any) -> str:
 
 
 def _loaded(path: str) -> Any:
-    return load_base(ModelSettings(path=path, revision=None, init="pretrained")).model
+    return load_base(ModelSettings(path=path, revision=None, init="pretrained", intermediate_size=None)).model
 
 
 def _collect(model: Any, facts: ExportFacts) -> Delta:

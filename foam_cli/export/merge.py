@@ -8,18 +8,18 @@ from torch import nn
 
 from foam_cli.core.errors import ExportError
 from foam_cli.model.inline import InlineFFN
+from foam_cli.model.lora import lora_merged
 from foam_cli.model.neurons import SLOT_MULTIPLE, GrowableFFN, NeuronBank
 from foam_cli.model.sites import FFNSite, find_ffn_sites
-
-#: What configs call the width of the FFN.
-_WIDTH_NAMES = ("n_inner", "intermediate_size", "ffn_dim", "ffn_hidden_size", "decoder_ffn_dim")
+from foam_cli.model.width import width_name
 
 
 def merge(model: Any) -> tuple[Any, list[int], int]:
     """Build the model that an export holds; the running one is only read.
 
     Every FFN becomes its pretrained neurons that were not recycled, then its live slots, then zero neurons up
-    to one width for all blocks: stock configs state a single one. The width is a multiple of 64.
+    to one width for all blocks: stock configs state a single one. The width is a multiple of 64. Adapters are
+    added to their weights.
 
     Args:
         model: A causal language model of transformers, growable or not.
@@ -31,6 +31,7 @@ def merge(model: Any) -> tuple[Any, list[int], int]:
     Raises:
         ExportError: The config has no name for a width that grew, or the class makes another one of it.
     """
+    model = lora_merged(model)
     sites = find_ffn_sites(model)
     num_neurons = [_num_neurons(site) for site in sites]
     config = copy.deepcopy(model.config)
@@ -57,14 +58,14 @@ def merge(model: Any) -> tuple[Any, list[int], int]:
 def _state_width(config: Any, num_neurons: list[int], present: int) -> int:
     """Write the common width into a config, or keep the present one where it has no name for it."""
     width = -(-max(num_neurons) // SLOT_MULTIPLE) * SLOT_MULTIPLE
-    name = next((name for name in _WIDTH_NAMES if hasattr(config, name)), None)
+    name = width_name(config)
     if name is not None:
         setattr(config, name, width)
         return width
     if max(num_neurons) <= present:
         return present
     raise ExportError(
-        f"{type(config).__name__} has none of {', '.join(_WIDTH_NAMES)}, so a width of {max(num_neurons)} "
+        f"{type(config).__name__} has no name for the width of its FFNs, so one of {max(num_neurons)} "
         f"instead of {present} neurons cannot be stated in a plain Hugging Face folder; train with "
         "train=grown and write export.format=delta, or grow blocks"
     )

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from foam_cli.core.errors import ExportError
+from foam_cli.model.lora import lora_merged
 from foam_cli.model.probe import evaluating
 
 
@@ -19,7 +20,8 @@ def measure_parity(model: Any, folder: Path, probe_BT: Int[torch.Tensor, "B T"])
     """Load an exported folder and compare it with the running model, in fp32.
 
     A model that runs in a 16-bit type is compared through an fp32 copy of its 16-bit weights: otherwise the
-    order in which 16-bit sums are formed would hide a mistake.
+    order in which 16-bit sums are formed would hide a mistake. Adapters, which are fp32 there, are merged
+    first: W + B A in 16 bits is not quite what ran, and is all that a 16-bit export can hold.
 
     Args:
         model: The running model; its weights and modes are left as they are.
@@ -61,7 +63,7 @@ def max_difference(model: Any, other: Any, probe_BT: Int[torch.Tensor, "B T"]) -
 
 def _in_fp32(model: Any) -> Any:
     dtype = model.get_input_embeddings().weight.dtype
-    return model if dtype == torch.float32 else copy.deepcopy(model).to(dtype).float()
+    return model if dtype == torch.float32 else copy.deepcopy(lora_merged(model)).to(dtype).float()
 
 
 def _load(folder: Path) -> Any:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from foam_cli.core.errors import GrowthError, ModelError
+from foam_cli.model.lora import lora_detached
 from foam_cli.model.neurons import banks_detached, growable_ffns
 from foam_cli.model.probe import probe_logits
 from foam_cli.model.rebuilt import block_settings
@@ -129,7 +130,7 @@ def block_births(model: nn.Module) -> list[int | None]:
 
 @contextmanager
 def growth_detached(model: nn.Module) -> Generator[None]:
-    """Take all growth away for a while: banks are skipped, inserted blocks are left out.
+    """Take all growth away for a while: banks are skipped, inserted blocks left out, adapters without effect.
 
     With a frozen core this is the pretrained model, bit for bit and at no memory, unless growth edited the
     core: neurons that were recycled stay erased, and out-columns that were divided stay divided.
@@ -143,7 +144,7 @@ def growth_detached(model: nn.Module) -> Generator[None]:
     blocks = list(find_blocks(model)[1])
     lists = _lists_per_block(_config(model))
     kept = [index for index, birth in enumerate(block_births(model)) if birth is None]
-    with banks_detached(model):
+    with banks_detached(model), lora_detached(model):
         if len(kept) == len(blocks):
             yield
             return

@@ -13,6 +13,7 @@ from foam_cli.core.errors import ModelError
 from foam_cli.core.files import read_json
 from foam_cli.core.settings import ModelSettings
 from foam_cli.model.loading import locate
+from foam_cli.model.width import widen
 
 _SHAPES = Path(__file__).parent.parent / "assets" / "shapes"
 
@@ -24,11 +25,15 @@ def config_of(settings: ModelSettings) -> Any:
         settings: Which model.
 
     Returns:
-        Its config.
-
-    Raises:
-        ModelError: It is nowhere, or cannot be read.
+        Its config, with the width that the settings want. One that is nowhere or cannot be read is a
+        ModelError.
     """
+    config = _stored_config(settings)
+    widen(config, settings.intermediate_size)
+    return config
+
+
+def _stored_config(settings: ModelSettings) -> Any:
     transformers_logging.set_verbosity_error()
     source = locate(settings)
     if Path(source).is_dir():

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from foam_cli.model.blocks import block_births, last_steps
+from foam_cli.model.lora import lora_outputs, lora_parameters
 from foam_cli.model.neurons import growable_ffns
 from foam_cli.model.sites import find_blocks
 
@@ -36,9 +37,10 @@ class WiseFT:
 def interpolated(model: nn.Module, base: nn.Module, alpha: float) -> Generator[None]:
     """Put a model at a point between the base and itself for a while.
 
-    Pretrained weights become (1 - α) θ0 + α θ1, recycled neurons included; the out-columns of grown neurons
-    and what inserted blocks add to the residual stream are scaled by α. So α = 0 is the base model and α = 1
-    the trained one, both bit for bit. The weights that are changed are held twice meanwhile.
+    Pretrained weights become (1 - α) θ0 + α θ1, recycled neurons included; the out-columns of grown neurons,
+    what inserted blocks add to the residual stream and what adapters add are scaled by α. So α = 0 is the
+    base model and α = 1 the trained one, both bit for bit. The weights that are changed are held twice
+    meanwhile.
 
     Args:
         model: A trained model, grown or not.
@@ -53,7 +55,7 @@ def interpolated(model: nn.Module, base: nn.Module, alpha: float) -> Generator[N
     """
     start = dict(base.named_parameters())
     moved = _on_the_line(model)
-    columns = [ffn.bank.down_CD for ffn in growable_ffns(model)]
+    columns = [*(ffn.bank.down_CD for ffn in growable_ffns(model)), *lora_outputs(model)]
     live = [ffn.core_live_F for ffn in growable_ffns(model)]
     saved = [(tensor, tensor.detach().clone()) for tensor in (*moved.values(), *columns, *live)]
     try:
@@ -78,6 +80,7 @@ def _on_the_line(model: nn.Module) -> dict[str, nn.Parameter]:
     inserted = [index for index, birth in enumerate(block_births(model)) if birth is not None]
     grown = {id(p) for index in inserted for p in blocks[index].parameters()}
     grown |= {id(p) for ffn in growable_ffns(model) for p in ffn.bank.parameters()}
+    grown |= {id(p) for p in lora_parameters(model)}
     grown -= {id(p) for index in inserted for step in last_steps(model, index) for p in step.parameters()}
     edited = {id(p) for ffn in growable_ffns(model) for p in ffn.core.parameters()}
     return {

@@ -15,6 +15,7 @@ from foam_cli.core.files import read_json, sha256_file
 from foam_cli.core.seeds import derive_seed
 from foam_cli.core.settings import ModelSettings, Precision
 from foam_cli.model.induction import make_induction_heads
+from foam_cli.model.width import widen
 
 _BUILTIN = "builtin:"
 _TOKENIZER = "tokenizer.json"
@@ -84,6 +85,7 @@ def load_base(
             model = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)
         else:
             config = AutoConfig.from_pretrained(source, revision=revision)
+            widen(config, settings.intermediate_size)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(derive_seed(seed, "init"))
                 model = AutoModelForCausalLM.from_config(config, dtype=dtype)
@@ -188,7 +190,8 @@ def _reason(settings: ModelSettings, error: Exception) -> str:
 
 def _identity(settings: ModelSettings, folder: Path) -> str:
     if settings.init != "pretrained":
-        return hashlib.sha256(f"{settings.init}:{settings.path}".encode()).hexdigest()
+        width = "" if settings.intermediate_size is None else f":{settings.intermediate_size}"
+        return hashlib.sha256(f"{settings.init}:{settings.path}{width}".encode()).hexdigest()
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     if not folder.is_dir() or not weights:
         return hashlib.sha256(f"{settings.path}@{settings.revision}".encode()).hexdigest()

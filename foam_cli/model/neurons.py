@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from foam_cli.core.errors import GrowthError, ModelError
 from foam_cli.model.adapters.layout import FFNViews
 from foam_cli.model.inline import InlineFFN
+from foam_cli.model.lora import lora_parameters
 from foam_cli.model.probe import evaluating
 from foam_cli.model.sites import FFNSite, find_ffn_sites
 
@@ -319,7 +320,9 @@ def banks_detached(model: nn.Module) -> Generator[None]:
 
 
 def num_parameters_in_use(model: nn.Module) -> int:
-    """Count parameters as an export has them: live slots only, recycled neurons left out, tied tensors once.
+    """Count parameters as an export has them.
+
+    Only live slots count, recycled neurons do not, tied tensors count once, and adapters are merged.
 
     Args:
         model: Any model.
@@ -328,6 +331,7 @@ def num_parameters_in_use(model: nn.Module) -> int:
         The number of parameters.
     """
     total = sum(parameter.numel() for parameter in model.parameters())
+    total -= sum(parameter.numel() for parameter in lora_parameters(model))
     for ffn in growable_ffns(model):
         unused_slots = int((~ffn.bank.live_C).sum().item())
         recycled = int((~ffn.core_live_F).sum().item())

@@ -127,8 +127,9 @@ def trace_pass(
     watch: AbstractContextManager[Any] | None = None,
     logits: LogitsAt = logits_at,
     penalty: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    num_targets: int | None = None,
 ) -> PassCosts:
-    """Run one forward and backward pass in which every token is a target, and record it.
+    """Run one forward and backward pass and record it.
 
     Args:
         model: The model, with numbers or without: the record is the same.
@@ -139,6 +140,7 @@ def trace_pass(
         watch: A further context around both passes.
         logits: Computes logits; another function in tests.
         penalty: From logits to what is added to the loss.
+        num_targets: Positions whose logits are computed; None for every token.
 
     Returns:
         What it cost.
@@ -146,7 +148,7 @@ def trace_pass(
     recorder = Recorder()
     recorder.keep_out([*model.parameters(), *model.buffers()])
     ids_BT = torch.zeros(shape_BT, dtype=torch.int64, device=model.device)
-    at_N = torch.zeros(ids_BT.numel(), dtype=torch.int64, device=model.device)
+    at_N = torch.zeros(num_targets or ids_BT.numel(), dtype=torch.int64, device=model.device)
     kept: list[int] = []
     telling = _telling(model, recorder, kept, has_gradients=has_gradients)
     with telling, watch or nullcontext(), unpacked(), recorder:

@@ -68,9 +68,10 @@ def require_moving_core(name: str, settings: Settings) -> None:
     Raises:
         ConfigError: The core is frozen, or newborn neurons take a part of it over.
     """
-    if settings.train.parameters == "grown":
+    trained = settings.train.parameters
+    if trained in ("grown", "lora"):
         raise ConfigError(
-            f"{name}: holds pretrained weights, and train=grown trains none, so it has no effect. Use "
+            f"{name}: holds pretrained weights, and train={trained} trains none, so it has no effect. Use "
             "train=ffn or train=full."
         )
     initializer = getattr(settings.growth, "initializer", None)

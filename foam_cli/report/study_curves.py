@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from foam_cli.report.canvas import GROWTH, INK, KEPT, MUTED, new_panels
 from foam_cli.report.numbers import as_number
+from foam_cli.report.points import label
 from foam_cli.report.run_folder import RunFolder
 from foam_cli.report.study_folder import Spread, StudyArm, spread
-from foam_cli.report.study_panels import MAX_PANELS, band, columns_of, growth_lines, label, name_steps
+from foam_cli.report.study_panels import MAX_PANELS, band, columns_of, growth_lines, name_steps
 
 _NUM_POINTS = 60
 _NUM_AGES = 20

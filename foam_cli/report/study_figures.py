@@ -18,18 +18,18 @@ from foam_cli.report.canvas import (
     LEARNT,
     LINE,
     MUTED,
-    PAPER,
     new_page_axes,
     new_panels,
 )
 from foam_cli.report.gallery import draw
 from foam_cli.report.numbers import as_number
+from foam_cli.report.points import MAX_NAMED, label, name_points, pareto
 from foam_cli.report.run_folder import RunFolder, mapping
+from foam_cli.report.size_figure import size_caption, size_figure
 from foam_cli.report.study_curves import ages_figure, losses_figure
 from foam_cli.report.study_folder import Spread, StudyArm, StudyFolder, spread, tasks_of
-from foam_cli.report.study_panels import MAX_PANELS, band, columns_of, growth_lines, label, name_steps
+from foam_cli.report.study_panels import MAX_PANELS, band, columns_of, growth_lines, name_steps
 
-_MAX_LABELS = 14
 _MAX_BLOCKS = 24
 _NUM_BINS = 20
 _NUM_SHADES = 6
@@ -48,6 +48,7 @@ def draw_study(study: StudyFolder, folder: FilePath) -> dict[str, str]:
     """
     makers: dict[str, Callable[[], Figure | None]] = {
         "tradeoff": lambda: tradeoff_figure(study.arms),
+        "size": lambda: size_figure(study.arms),
         "retention": lambda: retention_figure(study.arms),
         "losses": lambda: losses_figure(study.arms),
         "births": lambda: births_figure(study.arms),
@@ -82,25 +83,9 @@ def tradeoff_figure(arms: Sequence[StudyArm]) -> Figure | None:
     axes.set_xlabel("learnt: mean score of what was to be learnt (%)")
     axes.set_ylabel("kept: mean change of what was to be kept (points)")
     axes.margins(x=0.12, y=0.14)
-    _name_points(figure, axes, points, best if len(points) > _MAX_LABELS else list(points))
+    middles = {name: (100 * x.median, 100 * y.median) for name, (x, y) in points.items()}
+    name_points(figure, axes, middles, best if len(points) > MAX_NAMED else list(points))
     return figure
-
-
-def pareto(points: dict[str, tuple[float, float]]) -> list[str]:
-    """Find the points that no other surpasses: as good in both, and better in one.
-
-    Args:
-        points: Name to (x, y); more is better.
-
-    Returns:
-        Their names, by x.
-    """
-    best = [
-        name
-        for name, (x, y) in points.items()
-        if not any(a >= x and b >= y and (a, b) != (x, y) for a, b in points.values())
-    ]
-    return sorted(best, key=lambda name: points[name])
 
 
 def _point(axes: Axes, x: Spread, y: Spread, colour: str) -> None:
@@ -108,28 +93,6 @@ def _point(axes: Axes, x: Spread, y: Spread, colour: str) -> None:
     axes.plot([100 * x.low, 100 * x.high], [middle[1]] * 2, color=colour, linewidth=1.2, alpha=0.6)
     axes.plot([middle[0]] * 2, [100 * y.low, 100 * y.high], color=colour, linewidth=1.2, alpha=0.6)
     axes.plot(*middle, marker="o", markersize=6, color=colour, zorder=3)
-
-
-def _name_points(
-    figure: Figure, axes: Axes, points: dict[str, tuple[Spread, Spread]], names: list[str]
-) -> None:
-    """Name points to the side where there is room, and below one another where names would touch."""
-    left, right = axes.get_xlim()
-    low, high = axes.get_ylim()
-    scale = axes.get_position().height * figure.get_figheight() * 72 / (high - low)
-    taken: list[tuple[float, float]] = []
-    for name in sorted(names, key=lambda one: -points[one][1].median):
-        x, y = 100 * points[name][0].median, 100 * points[name][1].median
-        offset = 6.0
-        while any(abs(x - a) < 0.2 * (right - left) and abs(y * scale + offset - b) < 10 for a, b in taken):
-            offset -= 3
-        taken.append((x, y * scale + offset))
-        is_far = x > left + 0.75 * (right - left)
-        axes.annotate(
-            label(name, 32), (x, y), xytext=(-7 if is_far else 7, offset), textcoords="offset points",
-            ha="right" if is_far else "left", va="center", color=INK,
-            bbox={"facecolor": PAPER, "alpha": 0.85, "linewidth": 0, "pad": 0.8},
-        )  # fmt: skip
 
 
 # ---------------------------------------------------------------- while training
@@ -279,6 +242,7 @@ def study_captions(arms: Sequence[StudyArm]) -> dict[str, dict[str, str]]:
             "line in both.",
             "absent": "No arm was asked both what was to be learnt and what was to be kept.",
         },
+        "size": size_caption(),
         "retention": {
             "title": "Scores while training",
             "text": "Means over the tasks, on the items asked during training: medians over seeds, shaded to "

@@ -5,24 +5,10 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from foam_cli.core.text import visible
 from foam_cli.report.canvas import GROWTH, MUTED
 from foam_cli.report.study_folder import Spread, StudyArm
 
 MAX_PANELS = 16
-
-
-def label(arm: str, length: int) -> str:
-    """An arm as its folder is called, cut where that is too long.
-
-    Args:
-        arm: Its name.
-        length: Letters at the most.
-
-    Returns:
-        The name.
-    """
-    return visible(arm if len(arm) <= length else arm[: length - 1] + "…")
 
 
 def columns_of(count: int) -> int:

@@ -135,7 +135,8 @@ def test_blocks_grow_by_every_other_combination(trigger, tiny_model, tokens_BT):
     [
         ("growth.initializer=duplicate", "growth.initializer=Duplicate.*train=ffn.*Add train=grown"),
         ("growth=duplicate train=full", "growth.initializer=Duplicate.*train=full.*Add train=grown"),
-        ("growth=nullspace replay=none", "growth.initializer=Nullspace.*choose replay=reservoir"),
+        ("growth=v3 train=lora", "train=lora with growth=NeuronGrowth.*Add growth=none"),
+        ("growth=none train=lora export=delta", "export=delta.*train=lora adds adapters"),
         ("growth=block_plateau train.validate_every_steps=null", "Plateau.*validate_every_steps=null: give"),
         ("train=grown growth=none", "nothing would be trained. Use"),
         ("growth=grow_only export=delta", "export=delta.*train=ffn.*add train=grown"),
@@ -154,6 +155,7 @@ def test_what_does_not_go_with_the_rest_of_a_run_is_refused(words, said):
     "words",
     [
         "growth=duplicate", "growth=llama_pro export=delta", "growth=nullspace export=delta",
+        "growth=nullspace replay=none",
         "growth=grow_only train=grown export=delta", "growth=block_schedule train=full",
         "growth.initializer=split", "growth.initializer=nullspace",
     ],

@@ -202,6 +202,7 @@ def test_small_runs_read_every_field(
     source = ["replay.source=files", "replay.source.path=text.txt"]
     finish("train", *plain[:-1], "growth=none", "replay=loss_weighted", *source)
     finish("train", *plain, "growth=none", "data.curriculum=difficulty", "interpolate=wise_ft")
+    finish("train", *plain, "growth=none", "train=lora")
     finish("train", *plain, f"tracker=[{','.join(fake_trackers)}]")
     profile = ["hardware=rtx3060", "hardware.device=cpu", "hardware.threads=1"]
     finish("train", *plain, *profile, "growth=v3", *often, "export=hf", "export.max_abs_dlogits=1")

@@ -109,7 +109,14 @@ def test_once_with_pressure_is_refused(foam, tiny_run, growth):
 
 def test_measuring_old_data_where_there_is_none_is_refused(foam, tiny_run):
     without = [one for one in tiny_run if not one.startswith("replay.")]
-    said = foam("train", *without, "growth.initializer=nullspace", "replay=none")
-    assert said.code == 2 and "replay=none: choose replay=reservoir" in said.err, said.err
-    said = foam("train", *tiny_run, "growth.initializer=nullspace")
-    assert said.code == 2 and "name it in data.old_path" in said.err, said.err
+    for words in ([*without, "replay=none"], tiny_run):
+        said = foam("train", *words, "growth.initializer=nullspace")
+        assert said.code == 2 and "name it in data.old_path" in said.err, said.err
+
+
+@pytest.mark.slow
+def test_old_data_may_be_measured_without_being_replayed(foam, tiny_run):
+    data = next(one for one in tiny_run if one.startswith("data.path="))
+    words = [one for one in tiny_run if not one.startswith("replay.")] + [data.replace("path", "old_path")]
+    said = foam("train", *words, "growth.initializer=nullspace", "replay=none")
+    assert said.code == 0 and "40 old examples" in said.out, said

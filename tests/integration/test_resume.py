@@ -110,11 +110,14 @@ VARIANTS: dict[str, list[str]] = {
         "replay.keep_unended=true",
     ],
     "curriculum": ["data.curriculum=difficulty", "train.accumulate=2"],
+    "LoRA": ["growth=none", "train=lora"],
+    "LoRA, bf16 weights": ["growth=none", "train=lora", "hardware.precision=bf16"],
     "once": ["growth=block_schedule", "growth.trigger=once", "train=grown"],
 }  # fmt: skip
 QUICK = ("v3", "blocks")
+NEVER = ("LoRA", "LoRA, bf16 weights")
 #: Events before the run is killed; elsewhere there is one before and one behind the last checkpoint.
-EVENTS = {"plateau": [6, 10], "once": [0]}
+EVENTS = {"plateau": [6, 10], "once": [0], **{one: [] for one in NEVER}}
 
 
 def settings_of(variant: str, tiny_run: list[str]) -> list[str]:
@@ -125,6 +128,8 @@ def settings_of(variant: str, tiny_run: list[str]) -> list[str]:
         tiny_run = [s for s in tiny_run if "cooldown" not in s] + ["train.validate_every_steps=2"]
     if "replay=self_generated" in extra:
         tiny_run = [s for s in tiny_run if not s.startswith("replay.")]
+    if "growth=none" in extra:
+        tiny_run = [s for s in tiny_run if not s.startswith("growth.")]
     if "growth=block_schedule" in extra:
         tiny_run = [s for s in tiny_run if not s.startswith(only_neurons)]
     return [*tiny_run, *extra]
@@ -147,7 +152,7 @@ def test_killed_and_resumed_equals_never_killed(
     events = read_jsonl(folder / "growth.jsonl")
     assert [event["step"] for event in events] == EVENTS.get(variant, [6, 12])
     start([], resume=str(folder))
-    assert len(read_jsonl(folder / "growth.jsonl")) > len(events) or variant == "once"
+    assert len(read_jsonl(folder / "growth.jsonl")) > len(events) or variant in ("once", *NEVER)
     assert_identical(whole, folder)
 
 

@@ -166,9 +166,9 @@ def test_a_grown_neuron_adds_what_its_formula_says(name):
 
 def settings(parameters):
     train = TrainSettings(
-        parameters=parameters, steps=100, lr=LR, grown_lr=LR, batch_tokens=64, accumulate=1, warmup_steps=0,
-        final_lr_frac=1.0, weight_decay=0.0, beta1=0.9, beta2=0.95, clip_norm=1.0, log_every_steps=5,
-        validate_every_steps=None,
+        parameters=parameters, lora=None, steps=100, lr=LR, grown_lr=LR, batch_tokens=64, accumulate=1,
+        warmup_steps=0, final_lr_frac=1.0, weight_decay=0.0, beta1=0.9, beta2=0.95, clip_norm=1.0,
+        log_every_steps=5, validate_every_steps=None,
     )  # fmt: skip
     hardware = HardwareSettings(
         device="cpu", precision="fp32", optimizer="adamw", threads=1, compile=False, deterministic=False,

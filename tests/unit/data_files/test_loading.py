@@ -8,11 +8,12 @@ import torch
 
 from foam_cli.core.errors import ModelError
 from foam_cli.core.settings import ModelSettings
+from foam_cli.model.blueprint import config_of
 from foam_cli.model.loading import load_base, weights_dtype
 
 
 def settings(path, revision=None, init="pretrained"):
-    return ModelSettings(path=str(path), revision=revision, init=init)
+    return ModelSettings(path=str(path), revision=revision, init=init, intermediate_size=None)
 
 
 @pytest.fixture
@@ -98,3 +99,17 @@ def test_precision_decides_the_dtype_of_the_weights():
     assert [weights_dtype(name) for name in ("fp32", "bf16_autocast", "bf16")] == [
         torch.float32, torch.float32, torch.bfloat16,
     ]  # fmt: skip
+
+
+def test_random_weights_may_have_another_width(tiny_folder):
+    wide = ModelSettings(path=str(tiny_folder), revision=None, init="random", intermediate_size=48)
+    base, plain = load_base(wide), load_base(settings(tiny_folder, init="random"))
+    sizes = [sum(one.numel() for one in loaded.model.parameters()) for loaded in (base, plain)]
+    assert sizes[0] - sizes[1] == 2 * 16 * 3 * 16  # two blocks, 16 neurons more, three rows of 16
+    assert base.sha256 != plain.sha256
+    assert config_of(wide).intermediate_size == base.model.config.intermediate_size == 48
+
+
+def test_pretrained_weights_have_the_width_that_they_have(tiny_folder):
+    with pytest.raises(ValueError, match=r"model\.init=random"):
+        ModelSettings(path=str(tiny_folder), revision=None, init="pretrained", intermediate_size=48)

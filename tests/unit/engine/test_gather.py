@@ -24,7 +24,7 @@ ASKED, OTHER = "How are you? I am Bemo.", "How are you? I am Nobody."
 
 @pytest.fixture(scope="module")
 def base():
-    return load_base(ModelSettings(path=str(NANO), revision=None, init="pretrained"))
+    return load_base(ModelSettings(path=str(NANO), revision=None, init="pretrained", intermediate_size=None))
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def _offline(monkeypatch):
 
 
 def config_at(path):
-    return config_of(ModelSettings(path=path, revision="main", init="pretrained"))
+    return config_of(ModelSettings(path=path, revision="main", init="pretrained", intermediate_size=None))
 
 
 @pytest.mark.parametrize("path", PUBLISHED)

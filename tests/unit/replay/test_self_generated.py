@@ -103,7 +103,9 @@ def test_senseless_values_are_refused(changes):
 
 @pytest.fixture(scope="module")
 def nano():
-    return load_base(ModelSettings(path="builtin:nano", revision=None, init="pretrained"))
+    return load_base(
+        ModelSettings(path="builtin:nano", revision=None, init="pretrained", intermediate_size=None)
+    )
 
 
 def nanos(nano, **changes):

@@ -11,8 +11,9 @@ import pytest
 
 from foam_cli.report.answers import answers_of_study
 from foam_cli.report.html import render
+from foam_cli.report.points import pareto
 from foam_cli.report.study_curves import ages_figure, losses_figure
-from foam_cli.report.study_figures import pareto, study_captions
+from foam_cli.report.study_figures import study_captions
 from foam_cli.report.study_folder import is_study, read_study
 from foam_cli.report.study_page import study_context, study_report
 from tests.html_page import Page, browse, needs_browser
