@@ -257,7 +257,8 @@ def _order(run: PlannedRun, command: str) -> Order:
 def _show(runs: Sequence[PlannedRun], name: str, display: Display) -> dict[str, Any]:
     """Print what a study would run."""
     finished = finished_runs(runs)
-    estimates = estimate(runs, finished)
+    with display.bar("planning", total=len({run.arm for run in runs})) as update:
+        estimates = estimate(runs, finished, update)
     table = Table(
         "arm", "seed", "status", "seconds", "GiB", "estimated from", title=f"{name}: {len(runs)} runs"
     )

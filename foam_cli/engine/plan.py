@@ -82,6 +82,20 @@ def plan_run(
         What it will cost.
     """
     settings = build_settings(config.compose(machine.resolve_auto(overrides), config_dirs).values)
+    return plan_of(settings, measure=measure, timed=timed)
+
+
+def plan_of(settings: Settings, *, measure: bool = False, timed: bool = True) -> Plan:
+    """Plan a run of some settings.
+
+    Args:
+        settings: The configuration.
+        measure: As in `plan_run`.
+        timed: As in `plan_run`.
+
+    Returns:
+        What it will cost.
+    """
     model_config = config_of(settings.model)
     shape_BT = batch_shape(settings, model_config)
     parameters, num_blocks, width = base_shape(model_config, grows=bool(settings.growth))

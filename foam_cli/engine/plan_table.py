@@ -60,7 +60,7 @@ def _words(plan: Plan) -> str:
         f"parameters {plan.base_parameters:,} → {plan.periods[-1].parameters:,}, "
         f"{plan.periods[-1].trainable:,} of them trainable",
         f"largest batch {rows} × {tokens} tokens, every token a target; {train.accumulate} of them a step, "
-        f"{train.steps} steps",
+        f"{plan.settings.total_steps} steps",
         f"a backward pass needs {_amount(plan.peak.kept_bytes)} of activations; all gradients take "
         f"{_amount(plan.peak.gradient_bytes)}",
         f"{plan.flops:.3g} floating-point operations",

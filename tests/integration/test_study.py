@@ -212,8 +212,11 @@ def test_a_dry_run_starts_nothing_and_estimates_from_what_is_finished(
     tiny: list[str], tmp_path: Path
 ) -> None:
     words = ["sweep", *tiny, "study.seeds=[0]"]
-    finish([*words, "--dry-run"], tmp_path)
+    told = finish([*words, "--dry-run", "--json"], tmp_path)
     assert not (tmp_path / "outputs").exists()
+    planned = json.loads(told[told.index('{"study"') :])["runs"]
+    assert all(row["seconds"] > 0 and "plan" in row["source"] for row in planned)
+    (tmp_path / "output.txt").unlink()
     finish(words, tmp_path)
     (tmp_path / "output.txt").unlink()
     told = finish(["sweep", *tiny, "study.seeds=[0,1]", "--dry-run", "--json"], tmp_path)
