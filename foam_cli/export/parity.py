@@ -63,7 +63,12 @@ def max_difference(model: Any, other: Any, probe_BT: Int[torch.Tensor, "B T"]) -
 
 def _in_fp32(model: Any) -> Any:
     dtype = model.get_input_embeddings().weight.dtype
-    return model if dtype == torch.float32 else copy.deepcopy(lora_merged(model)).to(dtype).float()
+    if dtype == torch.float32:
+        return model
+    exact = copy.deepcopy(lora_merged(model))
+    for parameter in exact.parameters():  # buffers are no weights: rotary frequencies are fp32 in every model
+        parameter.data = parameter.data.to(dtype)
+    return exact.float()
 
 
 def _load(folder: Path) -> Any:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foam_cli.core.errors import DataError
+from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.skills.english.world import english_world
 from foam_cli.data.skills.mixture import SkillName, chosen, require_skills, skill_documents, skill_items
@@ -42,6 +43,7 @@ class EnglishSkills:
         validation_examples: Examples set apart for the validation loss.
         max_length: Tokens of the longest example.
         identity: Who the model shall say it is.
+        curriculum: The order in which examples are shown.
     """
 
     skills: list[SkillName]
@@ -49,6 +51,7 @@ class EnglishSkills:
     validation_examples: int
     max_length: int
     identity: Identity
+    curriculum: Curriculum
 
     def __post_init__(self) -> None:
         if self.num_examples < 1 or self.validation_examples < 1:

@@ -35,7 +35,7 @@ class Estimate:
 def estimate(
     runs: Sequence[PlannedRun],
     finished: Mapping[str, Path],
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], None] | None = None,
 ) -> dict[str, Estimate]:
     """Estimate every run of a study.
 
@@ -54,7 +54,8 @@ def estimate(
         rates: dict[str, Rate | None] = {}
         for done, (arm, run) in enumerate(firsts.items(), 1):
             plans[arm] = _planned(run, rates)
-            progress(done)
+            if progress:
+                progress(done)
         return {run.label: plans[run.arm] for run in runs}
     results = {label: read_json(folder / "result.json") for label, folder in finished.items()}
     found: dict[str, Estimate] = {}

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from foam_cli.core.errors import DataError
+from foam_cli.data.curricula.none import NoCurriculum
 from foam_cli.data.skills.english import chat, identity
 from foam_cli.data.skills.english.autonomy import autonomy
 from foam_cli.data.skills.english.loops import KINDS as LOOPS
@@ -338,7 +339,7 @@ def test_the_source_has_the_identity_of_its_settings():
     who = Identity(name="Zebu", author="Acme Works")
     source = EnglishSkills(
         skills=["autonomy", "tool_use", "identity"], num_examples=200, validation_examples=10,
-        max_length=1024, identity=who,
+        max_length=1024, identity=who, curriculum=NoCurriculum(),
     )  # fmt: skip
     train, apart = source.documents(0)
     assert (len(train), len(apart)) == (200, 10)
