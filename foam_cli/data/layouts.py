@@ -143,7 +143,10 @@ def from_columns(row: Row, columns: Mapping[str, str]) -> Document:
     """
     for column in columns.values():
         if column not in row:
-            raise ValueError(f"there is no column '{column}'; its columns are {', '.join(sorted(row))}")
+            raise ValueError(
+                f"there is no column '{column}', which data.columns names; its columns are "
+                f"{', '.join(sorted(row))}"
+            )
     found = {name: row[column] for name, column in columns.items()}
     if "messages" in found:
         turns = found["messages"] or [{}]

@@ -13,6 +13,8 @@ from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.layouts import to_document
 from foam_cli.data.rows import read_rows
 
+Layout = Literal["auto", "messages", "sharegpt", "alpaca", "text"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
@@ -32,7 +34,7 @@ class Files:
 
     path: str
     old_path: str | None
-    layout: Literal["auto", "messages", "sharegpt", "alpaca", "text"]
+    layout: Layout
     validation_frac: float
     max_length: int
     loss_on: LossOn
@@ -56,7 +58,7 @@ class Files:
         Raises:
             DataError: There are fewer than two documents.
         """
-        everything = list(self._read(self.path, "data.path"))
+        everything = list(read_files(self.path, "data.path", self.layout, self.substitutions))
         if len(everything) < 2:
             raise DataError(f"data.path={self.path}: holds {len(everything)} documents; two are the least.")
         count = max(1, round(self.validation_frac * len(everything)))
@@ -74,7 +76,9 @@ class Files:
             Documents for replay, or None where `old_path` is null.
         """
         del seed
-        return list(self._read(self.old_path, "data.old_path")) if self.old_path else None
+        if not self.old_path:
+            return None
+        return list(read_files(self.old_path, "data.old_path", self.layout, self.substitutions))
 
     def evaluation_items(self, name: str, num_items: int | None) -> NoReturn:
         """Files bring no questions for the built-in tasks.
@@ -89,17 +93,34 @@ class Files:
         del num_items
         raise DataError(f"evaluation={name}: data=files has no questions for it; use data=nanoworld.")
 
-    def _read(self, pattern: str, key: str) -> Iterator[Document]:
-        files = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
-        if not files:
-            raise DataError(f"{key}={pattern}: no such file.")
-        for file in map(Path, files):
-            for name, row in read_rows(file):
-                try:
-                    document = to_document(_substitute(row, self.substitutions or {}), self.layout)
-                except ValueError as error:
-                    raise DataError(f"{name}: {error}.") from error
-                yield {**document, "name": name}
+
+def read_files(
+    pattern: str, key: str, layout: Layout, substitutions: dict[str, str] | None = None
+) -> Iterator[Document]:
+    """Read documents from files.
+
+    Args:
+        pattern: A file or a glob.
+        key: The setting that names them.
+        layout: `auto` recognises each row by its keys.
+        substitutions: `{{key}}` is replaced by its value.
+
+    Yields:
+        Document by document, in the order of the files.
+
+    Raises:
+        DataError: There is no such file, it cannot be read, or a row has no such layout.
+    """
+    files = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
+    if not files:
+        raise DataError(f"{key}={pattern}: no such file; name one that is there, or a glob that finds some.")
+    for file in map(Path, files):
+        for name, row in read_rows(file, key):
+            try:
+                document = to_document(_substitute(row, substitutions or {}), layout)
+            except ValueError as error:
+                raise DataError(f"{name}: {error}.") from error
+            yield {**document, "name": name}
 
 
 def _substitute(value: Any, substitutions: dict[str, str]) -> Any:

@@ -75,7 +75,10 @@ class Hub:
         if self.validation_split is not None:
             return everything, list(self._read(self.validation_split))
         if len(everything) < 2:
-            raise DataError(f"{self.id} {self.split}: holds {len(everything)} rows; two are the least.")
+            raise DataError(
+                f"data.id={self.id}, data.split={self.split}: holds {len(everything)} rows; two are the "
+                "least."
+            )
         count = max(1, round((self.validation_frac or 0) * len(everything)))
         apart = set(rng(seed, "validation").sample(range(len(everything)), count))
         train = [one for index, one in enumerate(everything) if index not in apart]
@@ -106,7 +109,7 @@ class Hub:
             "Without a network, name a folder with a downloaded copy, data.id=FOLDER, or its files, "
             "data=files data.path=GLOB."
         )
-        rows: Any = load_rows(self.id, self.config, split, self.revision, instead=instead)
+        rows: Any = load_rows(self.id, self.config, split, self.revision, says="data.id=", instead=instead)
         for number, row in enumerate(rows):
             name = f"{self.id} {split}, row {number}"
             try:

@@ -51,7 +51,7 @@ class LmEvalTask:
 
         Raises:
             ConfigError: The harness is not installed.
-            DataError: It has no such task.
+            DataError: It has no such task, or there is no such folder of tasks.
 
         Source: L. Gao et al., "The Language Model Evaluation Harness", 0.4.13.
         """
@@ -66,6 +66,11 @@ class LmEvalTask:
                 f"evaluation.lm_eval: lm-evaluation-harness is not installed ({error}). It is an extra: "
                 "pip install 'foam-cli[lm-eval]'"
             ) from error
+        if self.include_path is not None and not self.include_path.is_dir():
+            raise DataError(
+                f"evaluation.lm_eval.include_path={self.include_path}: no such folder; name one with task "
+                "files, or null"
+            )
         manager = TaskManager(include_path=None if self.include_path is None else str(self.include_path))
         if self.task not in manager.all_tasks:
             raise DataError(
