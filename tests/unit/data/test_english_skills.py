@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from foam_cli.core.errors import DataError
+from foam_cli.data.curricula.none import NoCurriculum
 from foam_cli.data.skills.english import chat, identity
 from foam_cli.data.skills.english.autonomy import autonomy
 from foam_cli.data.skills.english.loops import KINDS as LOOPS
@@ -19,7 +20,8 @@ from foam_cli.data.skills.english.tool_use import SEEN_TOOLS, UNSEEN_TOOLS
 from foam_cli.data.skills.english.values import draw_number
 from foam_cli.data.skills.english.world import english_world
 from foam_cli.data.skills.mixture import skill_documents, skill_items
-from foam_cli.data.sources.skills import EnglishSkills, Identity
+from foam_cli.data.skills.source import Identity
+from foam_cli.data.sources.skills import EnglishSkills
 from foam_cli.evaluation.calls import parse_calls
 
 WORLD = english_world("Foam", "the Foam Lab")
@@ -338,7 +340,7 @@ def test_the_source_has_the_identity_of_its_settings():
     who = Identity(name="Zebu", author="Acme Works")
     source = EnglishSkills(
         skills=["autonomy", "tool_use", "identity"], num_examples=200, validation_examples=10,
-        max_length=1024, identity=who,
+        max_length=1024, identity=who, curriculum=NoCurriculum(),
     )  # fmt: skip
     train, apart = source.documents(0)
     assert (len(train), len(apart)) == (200, 10)
