@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from foam_cli.core.errors import DataError
 from foam_cli.core.files import reading
+from foam_cli.core.text import is_text
 
 #: How much of a document is one item where it is looked up in training data, and how far that reaches on.
 PASSAGE_WORDS, OVERLAP_WORDS = 100, 24
@@ -104,6 +105,8 @@ def _document(value: Any, where: str) -> str:
     text: Any = cast("dict[str, Any]", value).get("text") if isinstance(value, dict) else value
     if not isinstance(text, str):
         raise DataError(f"{where}: is neither a string nor an object with a string under the key 'text'")
+    if not is_text(text):
+        raise DataError(f"{where}: holds half a surrogate pair, which no tokenizer reads; take it out")
     return text
 
 

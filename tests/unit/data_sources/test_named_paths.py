@@ -121,3 +121,20 @@ def test_a_local_copy_without_the_split_is_no_matter_of_networks(tmp_path, monke
     with pytest.raises(DataError, match=r"^data\.id=.*split tset.*data\.split") as caught:
         build_settings(config.compose(words).values).data.documents(0)
     assert "network" not in str(caught.value)
+
+
+@pytest.mark.parametrize("row", ['{"text": "a \\ud800 b"}', '{"instruction": "a", "output": "\\udfff"}'])
+def test_half_a_letter_is_no_text(row, tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"text": "\\ud83e\\udd8a whole"}\n' + row + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"rows\.jsonl, line 2: .*half a surrogate pair"):
+        reader("data.path", "files", tmp_path / "rows.jsonl")()
+    if '"text"' in row:
+        with pytest.raises(DataError, match=r"rows\.jsonl, document 2: .*half a surrogate pair"):
+            reader("evaluation.perplexity.path", "perplexity", tmp_path / "rows.jsonl")()
+
+
+def test_a_line_of_json_ends_with_the_newline_alone(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text('\ufeff{"text": "one \u2028 \x85 line"}\n', encoding="utf-8")
+    task = built("evaluation.perplexity.path", file, "evaluation=perplexity").evaluation["perplexity"]
+    assert [text for _, text in task.prompts()] == ["one line"]
