@@ -50,11 +50,11 @@ class Source(Protocol):
         """Whether examples without a target are left out instead of being an error."""
         ...
 
-    def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
+    def documents(self, seed: int) -> tuple[Sequence[Document], Sequence[Document]]:
         """Training and validation documents."""
         ...
 
-    def old_documents(self, seed: int) -> list[Document] | None:
+    def old_documents(self, seed: int) -> Sequence[Document] | None:
         """What the base model was trained on, for replay, or None where it is not known."""
         ...
 

@@ -12,6 +12,7 @@ from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.layouts import to_document
 from foam_cli.data.rows import read_rows
+from foam_cli.data.spool import Spool
 
 Layout = Literal["auto", "messages", "sharegpt", "alpaca", "text"]
 
@@ -46,7 +47,7 @@ class Files:
         if not 0 < self.validation_frac < 1:
             raise ValueError(f"data.validation_frac={self.validation_frac}: must lie between 0 and 1.")
 
-    def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
+    def documents(self, seed: int) -> tuple[Spool, Spool]:
         """Read the documents.
 
         Args:
@@ -58,15 +59,15 @@ class Files:
         Raises:
             DataError: There are fewer than two documents.
         """
-        everything = list(read_files(self.path, "data.path", self.layout, self.substitutions))
+        everything = Spool(read_files(self.path, "data.path", self.layout, self.substitutions))
         if len(everything) < 2:
             raise DataError(f"data.path={self.path}: holds {len(everything)} documents; two are the least.")
         count = max(1, round(self.validation_frac * len(everything)))
         apart = set(rng(seed, "validation").sample(range(len(everything)), count))
-        train = [one for index, one in enumerate(everything) if index not in apart]
-        return train, [one for index, one in enumerate(everything) if index in apart]
+        train = (index for index in range(len(everything)) if index not in apart)
+        return everything.take(train), everything.take(sorted(apart))
 
-    def old_documents(self, seed: int) -> list[Document] | None:
+    def old_documents(self, seed: int) -> Spool | None:
         """Read the old data.
 
         Args:
@@ -78,7 +79,7 @@ class Files:
         del seed
         if not self.old_path:
             return None
-        return list(read_files(self.old_path, "data.old_path", self.layout, self.substitutions))
+        return Spool(read_files(self.old_path, "data.old_path", self.layout, self.substitutions))
 
     def evaluation_items(self, name: str, num_items: int | None) -> NoReturn:
         """Files bring no questions for the built-in tasks.

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from foam_cli.data.encode import Document
 from foam_cli.data.sources.files import Layout, read_files
+from foam_cli.data.spool import Spool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class OldFiles:
     path: str
     layout: Layout
 
-    def documents(self, seed: int) -> list[Document]:
+    def documents(self, seed: int) -> Spool:
         """Read the documents.
 
         Args:
@@ -28,4 +28,4 @@ class OldFiles:
             The documents, in the order of the files. A file that cannot be read is a DataError.
         """
         del seed
-        return list(read_files(self.path, "replay.source.path", self.layout))
+        return Spool(read_files(self.path, "replay.source.path", self.layout))
