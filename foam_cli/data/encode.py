@@ -19,7 +19,8 @@ Document = dict[str, Any]
 class EncodingError(DataError):
     """A document cannot be learnt as things are.
 
-    Attributes:
+    Args:
+        message: What is wrong.
         fixes: What would help, by what it is a matter of: a setting of the data source, which not every one
             has, `context` (how much the model reads) or `model`.
     """

@@ -274,8 +274,7 @@ def prepare_data(
         skip_untrainable=source.skip_untrainable,
     )
     new, apart = source.documents(seed)
-    wanted = (replay is not None or old) and own is None
-    known = old_documents(source, replay, seed) if wanted else None
+    known = old_documents(source, replay, seed) if own is None and (old or replay is not None) else None
     if watch is not None:
         watch(new, "training")
         watch(known or [], "replayed")
