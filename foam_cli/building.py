@@ -150,7 +150,7 @@ def _scalar(annotation: Any, value: Any) -> tuple[bool, Any]:
     if get_origin(annotation) is Literal:
         return value in get_args(annotation), value
     if annotation is Path:
-        return isinstance(value, str), Path(str(value))
+        return isinstance(value, str), Path(str(value)).expanduser()
     accepted = {float: (int, float), int: (int,), str: (str,), bool: (bool,), type(None): (type(None),)}
     if annotation is not bool and isinstance(value, bool):  # to Python, true is also the number 1
         return annotation is Any, value

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from foam_cli.core.errors import DataError
+
 
 def sha256_file(path: Path) -> str:
     """Hash a file.
@@ -126,6 +128,32 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return rows
+
+
+@contextmanager
+def reading(path: Path, key: str) -> Generator[None]:
+    """Say what is wrong with a text file that a setting names, if it cannot be read.
+
+    Args:
+        path: The file.
+        key: The setting.
+
+    Yields:
+        Nothing; the file is read within.
+
+    Raises:
+        DataError: It is not there, is a folder, must not be read, or is not UTF-8.
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(f"{key}={path}: is not UTF-8 text ({error}); convert it.") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{key}={path}: no such file; name one that is there.") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{key}={path}: is a folder; name the file in it.") from error
+    except OSError as error:
+        raise DataError(f"{key}={path}: cannot be read ({error.strerror}); name another file.") from error
 
 
 @contextmanager

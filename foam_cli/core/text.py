@@ -1,10 +1,12 @@
 """Text from elsewhere, made fit to be shown: nothing in it can act on a terminal or reorder a line."""
 
+import re
 import unicodedata
 
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 #: Line ends, tabs, and the joiners without which some scripts cannot be written.
 _KEPT = "\n\t\u200c\u200d"
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
@@ -34,3 +36,15 @@ def one_line(text: object) -> str:
 def _written_out(letter: str) -> str:
     hidden = unicodedata.category(letter) in _HIDDEN and letter not in _KEPT
     return letter.encode("unicode_escape").decode() if hidden else letter
+
+
+def is_text(text: str) -> bool:
+    """Say whether a string can be written down: JSON may hold halves of surrogate pairs, which nothing reads.
+
+    Args:
+        text: Any string.
+
+    Returns:
+        Whether it holds none of them.
+    """
+    return text.isascii() or _HALVES.search(text) is None

@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def encode_cached(
         )
 
     identity = tokenizer_identity(tokenizer)
-    if folder is None or identity is None or sum(map(_characters, documents)) < MIN_CHARACTERS:
+    if folder is None or identity is None or not _worth_keeping(documents):
         return encoded()
     file = folder / "corpora" / f"{_key(documents, identity, settings)}.arrow"
     found = load(file)
@@ -113,6 +114,10 @@ def tokenizer_identity(tokenizer: Any) -> str | None:
     if "strftime_now" in template:  # a template may write today's date
         parts.append(time.strftime("%Y-%m-%d"))
     return sha256_json(parts)
+
+
+def _worth_keeping(documents: Iterable[Document]) -> bool:
+    return any(so_far >= MIN_CHARACTERS for so_far in accumulate(map(_characters, documents)))
 
 
 def _characters(document: Document) -> int:

@@ -1,7 +1,7 @@
 """From a document (`{"messages": ...}` or `{"text": ...}`) to tokens and a loss mask."""
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +14,20 @@ from foam_cli.model.chat import render_chat
 
 LossOn = Literal["assistant", "all"]
 Document = dict[str, Any]
+
+
+class EncodingError(DataError):
+    """A document cannot be learnt as things are.
+
+    Args:
+        message: What is wrong.
+        fixes: What would help, by what it is a matter of: a setting of the data source, which not every one
+            has, `context` (how much the model reads) or `model`.
+    """
+
+    def __init__(self, message: str, fixes: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.fixes = fixes
 
 
 def encode_documents(
@@ -38,7 +52,8 @@ def encode_documents(
         The corpus; its facts count documents, truncated ones, skipped ones and tokens.
 
     Raises:
-        DataError: A document has no target left, does not suit the chat template, or there is none at all.
+        DataError: A document does not suit the chat template, or there is none at all. One that could be
+            learnt with other settings is an `EncodingError`, which names them.
     """
     facts = {"documents": 0, "truncated": 0, "skipped": 0}
     rules = _Rules(tokenizer, max_length, loss_on, skip_untrainable)
@@ -76,10 +91,13 @@ def _examples(documents: Iterable[Document], rules: _Rules, facts: dict[str, int
         elif rules.skip_untrainable:
             facts["skipped"] += 1
         else:
-            raise DataError(
-                f"{name}: has no token to learn within the first {rules.max_length} tokens. Raise "
-                "data.max_length, shorten the prompt, or leave such examples out with "
-                "data.skip_untrainable=true."
+            raise EncodingError(
+                f"{name}: has no token to learn within the first {rules.max_length} tokens.",
+                {
+                    "max_length": "raise data.max_length",
+                    "context": "choose a model that reads longer texts",
+                    "skip_untrainable": "leave such examples out with data.skip_untrainable=true",
+                },
             )
 
 
@@ -113,6 +131,8 @@ def _chat_example(messages: list[dict[str, Any]], tokenizer: Any, loss_on: LossO
     try:
         whole = render_chat(tokenizer, messages)
         spans = _assistant_spans(messages, tokenizer, whole) if loss_on == "assistant" else []
+    except EncodingError as error:
+        raise EncodingError(f"{name}: {error}", error.fixes) from error
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     encoded = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=loss_on == "assistant")
@@ -136,9 +156,13 @@ def _assistant_spans(messages: list[dict[str, Any]], tokenizer: Any, whole: str)
         last = number == len(messages) - 1
         after = whole if last else render_chat(tokenizer, messages[: number + 1])
         if not (whole.startswith(before) and whole.startswith(after)):
-            raise DataError(
+            raise EncodingError(
                 "the chat template renders a conversation differently while it is growing, so the "
-                "assistant's words cannot be told apart. Use data.loss_on=all."
+                "assistant's words cannot be told apart.",
+                {
+                    "loss_on": "learn every token with data.loss_on=all",
+                    "model": "choose a model with another chat template",
+                },
             )
         spans.append((len(before), len(after)))
     return spans

@@ -7,7 +7,9 @@ from foam_cli.core.errors import DataError
 from foam_cli.core.text import one_line
 
 
-def load_rows(id: str, config: str | None, split: str, revision: str | None, *, instead: str) -> Any:
+def load_rows(
+    id: str, config: str | None, split: str, revision: str | None, *, says: str, instead: str
+) -> Any:
     """Load one split through `datasets`, which downloads it once and maps it into memory.
 
     Args:
@@ -15,6 +17,7 @@ def load_rows(id: str, config: str | None, split: str, revision: str | None, *, 
         config: The configuration's name, or None for the only one.
         split: The split; parts of it are written `train[:1000]`.
         revision: A commit, a tag or a branch of the hub, or None.
+        says: What stands before the id in a message: the setting that leads here.
         instead: What to do where the hub cannot be reached.
 
     Returns:
@@ -27,10 +30,16 @@ def load_rows(id: str, config: str | None, split: str, revision: str | None, *, 
     from datasets.exceptions import DatasetsError
 
     datasets.disable_progress_bars()
-    source = str(Path(id).expanduser()) if Path(id).expanduser().is_dir() else id
+    folder = Path(id).expanduser()
+    source = str(folder) if folder.is_dir() else id
     try:
         return datasets.load_dataset(source, config, split=split, revision=revision)
     except (DatasetsError, OSError, ValueError, RuntimeError, KeyError) as error:
-        asked = f"{id} (config {config or 'default'}, split {split}, revision {revision or 'main'})"
-        reason = one_line(f"{type(error).__name__}: {error}")
+        asked = f"{says}{id} (config {config or 'default'}, split {split}, revision {revision or 'main'})"
+        reason = one_line(f"{type(error).__name__}: {error}").removesuffix(".")
+        if folder.is_dir():
+            raise DataError(
+                f"{asked}: cannot be loaded from this folder: {reason}. Check data.config and data.split, or "
+                "name its files: data=files data.path=GLOB."
+            ) from error
         raise DataError(f"{asked}: cannot be loaded from the hub: {reason}. {instead}") from error

@@ -4,9 +4,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from foam_cli.core.text import is_text
 from foam_cli.data.encode import Document
 
 Row = Mapping[str, Any]
+HALF = "holds half a surrogate pair (\\ud800 to \\udfff), which no tokenizer reads; take it out"
 
 _SHAREGPT_ROLES = {
     "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant",
@@ -75,6 +77,8 @@ def _turn(role: Any, content: Any) -> dict[str, str]:
         raise ValueError(f"the role '{role}' is none of system, user, assistant, tool")
     if not isinstance(content, str):
         raise ValueError(f"the content of a {role} turn is {type(content).__name__}, not text")
+    if not is_text(content):
+        raise ValueError(f"the content of a {role} turn {HALF}")
     return {"role": str(role), "content": content}
 
 
@@ -124,6 +128,8 @@ def _text(row: Any) -> Document:
     text = row if isinstance(row, str) else row["text"]
     if not isinstance(text, str) or not text.strip():
         raise ValueError("the text is empty")
+    if not is_text(text):
+        raise ValueError(f"the text {HALF}")
     return {"text": text}
 
 
@@ -143,7 +149,10 @@ def from_columns(row: Row, columns: Mapping[str, str]) -> Document:
     """
     for column in columns.values():
         if column not in row:
-            raise ValueError(f"there is no column '{column}'; its columns are {', '.join(sorted(row))}")
+            raise ValueError(
+                f"there is no column '{column}', which data.columns names; its columns are "
+                f"{', '.join(sorted(row))}"
+            )
     found = {name: row[column] for name, column in columns.items()}
     if "messages" in found:
         turns = found["messages"] or [{}]

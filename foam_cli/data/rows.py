@@ -7,30 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from foam_cli.core.errors import DataError
+from foam_cli.core.files import reading
+from foam_cli.core.text import one_line
 
 #: Tabular files by suffix, and the reader of `datasets` for them.
 _TABLES = {".parquet": "parquet", ".arrow": "arrow", ".csv": "csv", ".tsv": "csv"}
 
 
-def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
+def read_rows(file: Path, key: str) -> Iterator[tuple[str, Any]]:
     """Read JSON Lines, JSON arrays, plain text, and tables through `datasets`; JSON Lines one by one.
 
     Args:
         file: The file; its suffix says what it is.
+        key: The setting that names it.
 
     Yields:
-        A name for messages, the file and the line, and the row.
-
-    Raises:
-        DataError: It cannot be read, or is not what its suffix says.
+        A name for messages, the file and the line, and the row. A file that cannot be read, or is not what
+        its suffix says, is a DataError.
     """
-    if file.suffix in _TABLES:
-        yield from _table_rows(file)
-        return
-    try:
-        yield from _text_rows(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from error
+    with reading(file, key):
+        yield from _table_rows(file, key) if file.suffix in _TABLES else _text_rows(file)
 
 
 def _text_rows(file: Path) -> Iterator[tuple[str, Any]]:
@@ -58,7 +54,7 @@ def _parse(text: str, file: Path, first_line: int) -> Any:
         raise DataError(f"{file}, line {line}: is not JSON: {error.msg} (column {error.colno}).") from error
 
 
-def _table_rows(file: Path) -> Iterator[tuple[str, Any]]:
+def _table_rows(file: Path, key: str) -> Iterator[tuple[str, Any]]:
     import datasets
     from datasets.exceptions import DatasetsError
 
@@ -68,7 +64,10 @@ def _table_rows(file: Path) -> Iterator[tuple[str, Any]]:
         options = _all_text(file) if kind == "csv" else {}
         rows = datasets.load_dataset(kind, data_files=str(file), split="train", **options)
     except (DatasetsError, OSError, ValueError) as error:
-        raise DataError(f"{file}: cannot be read as {kind}: {error.__cause__ or error}") from error
+        reason = one_line(error.__cause__ or error)
+        raise DataError(
+            f"{key}={file}: cannot be read as {kind}: {reason}. Its suffix has to say what it is."
+        ) from error
     for number, row in enumerate(rows, 1):
         yield f"{file}, row {number}", row
 

@@ -100,7 +100,11 @@ def evaluate(words: Sequence[str], display: Display, config_dirs: Sequence[Path]
         "comparison": comparison,
     }
     write_json(where / "result.json", document)
-    display.console.print(_comparison_table(comparison))
+    for number, target in enumerate(asked.targets, 1):
+        display.say(f"{number}: {target.name}", style="bold")
+    display.console.print(comparison_table(comparison))
+    if any(_at_chance(row) for row in comparison.values()):
+        display.say("*: at chance")
     display.say(f"{where / 'result.json'}", style="dim")
     return document
 
@@ -250,25 +254,31 @@ def compare_results(before: examine.Results, after: examine.Results, seed: int) 
     return found
 
 
-def _comparison_table(comparison: Mapping[str, Any]) -> Table:
-    headings = ("task", "before", "after", "difference", "95 % interval", "gained", "lost", "McNemar p", "")
-    table = Table(*headings, box=None, pad_edge=False)
+def comparison_table(comparison: Mapping[str, Any]) -> Table:
+    """Show a comparison; 80 columns do, because the targets are numbered and long names are folded.
+
+    Args:
+        comparison: From `compare_results`.
+
+    Returns:
+        A row per task; a star marks what is at chance.
+    """
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("task", overflow="fold")
+    for heading in ("1", "2", "2 - 1", "95 % interval", "gained", "lost", "McNemar p"):
+        table.add_column(heading, no_wrap=True, justify="right")
     for task, row in comparison.items():
-        values = [f"{row[key]['value']:.4f}" for key in ("before", "after")]
+        chance = _at_chance(row)
+        values = [f"{row[key]['value']:.4f}{'*' if key in chance else ''}" for key in ("before", "after")]
         difference = row["difference"]
-        cells = ["", "", "", "", row.get("metric", "")]
+        name, cells = f"{task} {row.get('metric', '')}", [""] * 4
         if "p_value" in row:
-            cells = [
-                f"{difference['low']:+.4f} to {difference['high']:+.4f}",
-                f"{row['num_gained']}",
-                f"{row['num_lost']}",
-                f"{row['p_value']:.3g}",
-                _at_chance(row),
-            ]
-        table.add_row(task, *values, f"{difference['value']:+.4f}", *cells)
+            name = task
+            interval = f"{difference['low']:+.4f} to {difference['high']:+.4f}"
+            cells = [interval, f"{row['num_gained']}", f"{row['num_lost']}", f"{row['p_value']:.2g}"]
+        table.add_row(Text(visible(name)), *values, f"{difference['value']:+.4f}", *cells)
     return table
 
 
-def _at_chance(row: Mapping[str, Any]) -> str:
-    which = [key for key in ("before", "after") if row[f"{key}_at_chance"]]
-    return f"at chance: {' and '.join(which)}" if which else ""
+def _at_chance(row: Mapping[str, Any]) -> list[str]:
+    return [key for key in ("before", "after") if row.get(f"{key}_at_chance")]

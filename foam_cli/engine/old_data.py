@@ -1,7 +1,7 @@
 """Where a run's old documents come from: the data source, a source of their own, or the base model itself."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -39,7 +39,7 @@ def require_one_source(settings: Settings) -> None:
         raise ConfigError(f"data.old_path={path}: has no effect beside replay.source; leave one of them out.")
 
 
-def old_documents(source: Any, replay: Any, seed: int) -> list[Document] | None:
+def old_documents(source: Any, replay: Any, seed: int) -> Sequence[Document] | None:
     """Read the old documents of a run.
 
     Args:
@@ -54,7 +54,7 @@ def old_documents(source: Any, replay: Any, seed: int) -> list[Document] | None:
     if isinstance(own, OfData):
         return source.old_documents(seed)
     found = own.documents(seed)
-    return found[0] if isinstance(found, tuple) else found
+    return cast("Sequence[Document]", found[0] if isinstance(found, tuple) else found)
 
 
 def own_words(settings: Settings, base: BaseModel, display: Display) -> Corpus | None:

@@ -1,9 +1,10 @@
 """From a configuration to what the loop reads: batches, validation batches, old examples, a probe."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 
@@ -14,7 +15,7 @@ from foam_cli.data.batching import Batch, BatchStream, collate, plan_epoch
 from foam_cli.data.cache import cache_folder, encode_cached
 from foam_cli.data.corpus import Corpus
 from foam_cli.data.curricula.difficulty import PhasedStream
-from foam_cli.data.encode import Document, LossOn
+from foam_cli.data.encode import Document, EncodingError, LossOn
 from foam_cli.data.replay.protocols import ReadsLosses, Replay
 from foam_cli.engine.old_data import old_documents
 from foam_cli.growth.context import Pool
@@ -45,11 +46,11 @@ class Source(Protocol):
         """Whether examples without a target are left out instead of being an error."""
         ...
 
-    def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
+    def documents(self, seed: int) -> tuple[Sequence[Document], Sequence[Document]]:
         """Training and validation documents."""
         ...
 
-    def old_documents(self, seed: int) -> list[Document] | None:
+    def old_documents(self, seed: int) -> Sequence[Document] | None:
         """What the base model was trained on, for replay, or None where it is not known."""
         ...
 
@@ -144,6 +145,29 @@ class TrainingData:
             return {}
         state = self.replay.initial_state()
         return state if self.old is None else self.replay.observe(state, range(len(self.old)), self.seed)
+
+    def met_in(self, num_passes: int) -> tuple[list[int], list[int]]:
+        """Go through the order of a run beforehand; the stream is left where it is.
+
+        Args:
+            num_passes: Forward passes of the run.
+
+        Returns:
+            Numbers of the examples that it learns and of those that it can replay, each once and sorted.
+        """
+        place, state = self.stream.state(), self.initial_replay()
+        new: set[int] = set()
+        old: set[int] = set()
+        for number in range(num_passes):
+            shown = self.stream.next()
+            new.update(shown)
+            if self.replay is not None and not self.reads_losses:
+                old.update(self.replay.draw(state, self.replay.count(len(shown)), self.seed, number))
+                state = state if self.old is not None else self.replay.observe(state, shown, self.seed)
+        if self.replay is not None and self.reads_losses:  # it may then draw whatever it holds
+            old = new if self.old is None else {*self.replay.draw(state, len(self.old), self.seed, 0)}
+        self.stream.load_state(place)
+        return sorted(new), sorted(old)
 
     def validation_batches(self) -> list[Batch]:
         """The validation examples in batches.
@@ -245,18 +269,20 @@ def prepare_data(
         skip_untrainable=source.skip_untrainable,
     )
     new, apart = source.documents(seed)
-    wanted = (replay is not None or old) and own is None
-    known = old_documents(source, replay, seed) if wanted else None
+    known = old_documents(source, replay, seed) if own is None and (old or replay is not None) else None
     if watch is not None:
         watch(new, "training")
         watch(known or [], "replayed")
-    corpus = encode(new, loss_on=source.loss_on)
+    with _advice(source, base):
+        corpus = encode(new, loss_on=source.loss_on)
+        validation = encode(apart, loss_on=source.loss_on)
+        # Old documents are rehearsed as they were learnt: every token of them.
+        rehearsed = own if known is None else encode(known, loss_on="all")
     share = 1.0 if replay is None else 1.0 - replay.ratio
     return TrainingData(
         train=corpus,
-        validation=encode(apart, loss_on=source.loss_on),
-        # Old documents are rehearsed as they were learnt: every token of them.
-        old=own if known is None else encode(known, loss_on="all"),
+        validation=validation,
+        old=rehearsed,
         stream=BatchStream(corpus, max(1, int(train.batch_tokens * share)), seed),
         replay=replay,
         pad_id=int(base.tokenizer.pad_token_id),
@@ -275,6 +301,18 @@ def growth_reads_old_data(settings: Settings) -> bool:
         Whether they do.
     """
     return bool(getattr(getattr(settings.growth, "initializer", None), "reads_old_data", False))
+
+
+@contextmanager
+def _advice(source: Source, base: BaseModel) -> Generator[None]:
+    """Say what helps where a document cannot be learnt: settings that the source has, or another model."""
+    try:
+        yield
+    except EncodingError as error:
+        settings = {one.name for one in fields(cast("Any", source))} | {"model", "context"}
+        settings.discard("max_length" if source.max_length >= base.max_length else "context")
+        fixes = " or ".join(fix for setting, fix in error.fixes.items() if setting in settings)
+        raise DataError(f"{error} {fixes[:1].upper()}{fixes[1:]}.") from error
 
 
 def require_old_data(settings: Settings, old: Corpus | None) -> None:

@@ -154,17 +154,19 @@ class DetachedTeacher:
 
 
 class Kept:
-    """A teacher's likeliest answers to every target of a corpus, mapped from disk.
+    """A teacher's likeliest answers to every target of some examples, mapped from disk.
 
     Args:
         folder: Where they are.
-        corpus: The corpus.
+        corpus: Where the examples are.
+        numbers: Their numbers there, sorted.
     """
 
-    def __init__(self, folder: Path, corpus: Corpus) -> None:
+    def __init__(self, folder: Path, corpus: Corpus, numbers: Sequence[int]) -> None:
+        self._numbers = np.array(numbers, dtype=np.int64)
         self._log_probs_NK: npt.NDArray[np.float32] = np.load(folder / "log_probs.npy", mmap_mode="r")
         self._ids_Nk: npt.NDArray[np.int32] = np.load(folder / "ids.npy", mmap_mode="r")
-        self._starts = target_starts(corpus)
+        self._starts = target_starts(corpus, numbers)
 
     @property
     def num_bytes(self) -> int:
@@ -175,12 +177,14 @@ class Kept:
         """Look examples up.
 
         Args:
-            numbers: Their numbers within the corpus.
+            numbers: Their numbers within the corpus; of those that the teacher was asked about.
 
         Returns:
             Log-probabilities and tokens at their targets, one example after the other.
         """
-        at = places(self._starts, numbers)
+        found = np.searchsorted(self._numbers, numbers)
+        assert np.array_equal(self._numbers.take(found, mode="clip"), numbers), "the teacher was not asked"
+        at = places(self._starts, found.tolist())
         return torch.from_numpy(self._log_probs_NK[at]), torch.from_numpy(self._ids_Nk[at].astype(np.int64))
 
 
@@ -248,20 +252,26 @@ def find_teacher(method: AnswerPenalty, passes: BasePasses) -> Teacher:
     settings, data = passes.settings, passes.data
     if keeps_the_base(settings):
         return DetachedTeacher(method, passes.base.model, passes.head, settings.hardware)
-    corpora = {"new": data.train} if method.on == "all" else {}
-    if data.replay is not None:
-        corpora["old"] = data.train if data.old is None else data.old
-    kept = {pool: kept_answers(method, passes, corpus) for pool, corpus in corpora.items()}
+    learnt, replayed = data.met_in(settings.total_steps * settings.train.accumulate)
+    asked = {"old": (data.train if data.old is None else data.old, replayed)}
+    if method.on == "all":
+        asked["new"] = (data.train, learnt)
+    kept = {
+        pool: kept_answers(method, passes, corpus, numbers)
+        for pool, (corpus, numbers) in asked.items()
+        if numbers
+    }
     return KeptTeacher(method.on, kept, settings.hardware.device)
 
 
-def kept_answers(method: AnswerPenalty, passes: BasePasses, corpus: Corpus) -> Kept:
+def kept_answers(method: AnswerPenalty, passes: BasePasses, corpus: Corpus, numbers: Sequence[int]) -> Kept:
     """Find the base model's answers on disk, or ask for them, once for all runs that want to know the same.
 
     Args:
         method: Says what is kept.
         passes: Goes through the base model.
         corpus: What to ask about.
+        numbers: Which examples of it the run can meet, sorted.
 
     Returns:
         The answers.
@@ -270,32 +280,39 @@ def kept_answers(method: AnswerPenalty, passes: BasePasses, corpus: Corpus) -> K
     known_by = {
         "model": passes.base.sha256,
         "corpus": corpus.sha256,
+        "examples": sha256_json(numbers),
         "top_k": method.top_k,
         "temperature": method.temperature,
         "precision": settings.hardware.precision,
     }
     folder = Path(settings.output_dir) / method.cache_dir / sha256_json(known_by)[:16]
     if not folder.is_dir():
-        mib = int(corpus.targets.sum()) * (8 * method.top_k + 4) / 2**20
-        passes.display.say(f"  keeping a teacher's answers: {mib:.1f} MiB in {folder}", style="dim")
+        mib = int(target_starts(corpus, numbers)[-1]) * (8 * method.top_k + 4) / 2**20
+        passes.display.say(
+            f"  keeping a teacher's answers to {len(numbers):,} of {len(corpus):,} examples: {mib:.1f} MiB "
+            f"in {folder}",
+            style="dim",
+        )
         with folder_written_aside(folder, may_replace=lambda _: True) as aside:
-            _write_answers(method, passes, corpus, aside)
+            _write_answers(method, passes, corpus, numbers, aside)
             write_json(aside / "known_by.json", known_by)
-    return Kept(folder, corpus)
+    return Kept(folder, corpus, numbers)
 
 
 @torch.no_grad()
-def _write_answers(method: AnswerPenalty, passes: BasePasses, corpus: Corpus, folder: Path) -> None:
-    starts, k = target_starts(corpus), method.top_k
+def _write_answers(
+    method: AnswerPenalty, passes: BasePasses, corpus: Corpus, numbers: Sequence[int], folder: Path
+) -> None:
+    starts, k = target_starts(corpus, numbers), method.top_k
     new_file = partial(np.lib.format.open_memmap, mode="w+")
     log_probs_NK = new_file(folder / "log_probs.npy", dtype=np.float32, shape=(int(starts[-1]), k + 1))
     ids_Nk = new_file(folder / "ids.npy", dtype=np.int32, shape=(int(starts[-1]), k))
-    plan = plan_epoch(corpus.lengths, passes.settings.train.batch_tokens, seed=0, epoch=0)
+    plan = plan_epoch(corpus.lengths[list(numbers)], passes.settings.train.batch_tokens, seed=0, epoch=0)
     with passes.display.bar("asking the teacher", total=len(plan)) as update, evaluating(passes.base.model):
-        for done, numbers in enumerate(plan, 1):
-            answers = method.answers(passes.logits(corpus, numbers)[0], k)
+        for done, batch in enumerate(plan, 1):
+            answers = method.answers(passes.logits(corpus, [numbers[at] for at in batch])[0], k)
             assert answers.ids_Nk is not None
-            at = places(starts, numbers)
+            at = places(starts, batch)
             log_probs_NK[at] = answers.log_probs_NK.float().cpu().numpy()
             ids_Nk[at] = answers.ids_Nk.cpu().numpy()
             update(done)
@@ -303,17 +320,18 @@ def _write_answers(method: AnswerPenalty, passes: BasePasses, corpus: Corpus, fo
     ids_Nk.flush()
 
 
-def target_starts(corpus: Corpus) -> npt.NDArray[np.int64]:
-    """Where the targets of every example begin, if all targets of a corpus stand in one row.
+def target_starts(corpus: Corpus, numbers: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Where the targets of some examples begin, if all of them stand in one row.
 
     Args:
         corpus: The corpus.
+        numbers: The examples.
 
     Returns:
-        One number per example and, last, the number of targets.
+        One number per example and, last, the number of their targets.
     """
-    before = np.concatenate([[0], np.cumsum(corpus.targets, dtype=np.int64)])
-    return before[corpus.offsets]
+    counts = [int(np.count_nonzero(corpus.example(number).targets)) for number in numbers]
+    return np.cumsum([0, *counts], dtype=np.int64)
 
 
 def places(starts: npt.NDArray[np.int64], numbers: Sequence[int]) -> npt.NDArray[np.int64]:

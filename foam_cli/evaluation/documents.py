@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from foam_cli.core.errors import DataError
+from foam_cli.core.files import reading
+from foam_cli.core.text import is_text
 
 #: How much of a document is one item where it is looked up in training data, and how far that reaches on.
 PASSAGE_WORDS, OVERLAP_WORDS = 100, 24
@@ -19,17 +21,10 @@ def read_text(path: Path, key: str) -> str:
         key: The setting that names it.
 
     Returns:
-        Its text.
-
-    Raises:
-        DataError: There is no such file, or it is not UTF-8.
+        Its text. A file that cannot be read is a DataError that names the setting.
     """
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{key}={path}: is not UTF-8 text ({error}); convert it.") from error
-    except OSError as error:
-        raise DataError(f"{key}={path}: cannot be read ({error.strerror}); name a file.") from error
+    with reading(path, key):
+        return path.read_text(encoding="utf-8-sig")
 
 
 def read_lines(path: Path, key: str) -> list[dict[str, Any]]:
@@ -46,7 +41,8 @@ def read_lines(path: Path, key: str) -> list[dict[str, Any]]:
         DataError: The file is missing, or a line is not a JSON object.
     """
     rows: list[dict[str, Any]] = []
-    for number, line in enumerate(read_text(path, key).splitlines(), start=1):
+    # Only the newline ends a line: JSON text may hold other line separators.
+    for number, line in enumerate(read_text(path, key).split("\n"), start=1):
         if not line.strip():
             continue
         row = _parsed(line, f"{path}, line {number}")
@@ -74,7 +70,7 @@ def read_documents(path: Path, key: str) -> list[str]:
     elif path.suffix == ".json":
         loaded = _parsed(read_text(path, key), str(path))
         if not isinstance(loaded, list):
-            raise DataError(f"{path}: holds a {type(loaded).__name__}; a list of documents is needed")
+            raise DataError(f"{key}={path}: holds a {type(loaded).__name__}; a list of documents is needed")
         values = cast("list[Any]", loaded)
     else:
         values = [read_text(path, key)]
@@ -83,7 +79,7 @@ def read_documents(path: Path, key: str) -> list[str]:
     ]
     kept = [document for document in documents if document.strip()]
     if not kept:
-        raise DataError(f"{path}: holds no text")
+        raise DataError(f"{key}={path}: holds no text; name a file that does")
     return kept
 
 
@@ -109,6 +105,8 @@ def _document(value: Any, where: str) -> str:
     text: Any = cast("dict[str, Any]", value).get("text") if isinstance(value, dict) else value
     if not isinstance(text, str):
         raise DataError(f"{where}: is neither a string nor an object with a string under the key 'text'")
+    if not is_text(text):
+        raise DataError(f"{where}: holds half a surrogate pair, which no tokenizer reads; take it out")
     return text
 
 

@@ -107,6 +107,26 @@ def test_a_long_example_without_a_target_is_an_error(foam, small, tmp_path):
     is_one_message(said, FAILURE, "long.jsonl, line", "no token to learn", "data.max_length")
 
 
+@pytest.mark.parametrize(
+    ("words", "helps", "does_not"),
+    [
+        (["data=files", "data.max_length=64"], ["Raise data.max_length", "skip_untrainable=true"], "a model"),
+        (["data=files", "data.max_length=2048"], ["Choose a model", "skip_untrainable=true"], "max_length"),
+        (["data=nanoworld", "data.max_length=8"], ["Raise data.max_length."], "skip_untrainable"),
+        (["data=skills", "data.max_length=9999"], ["Choose a model that reads longer texts."], "data."),
+    ],
+    ids=" ".join,
+)
+def test_only_what_helps_is_advised_where_there_is_no_target(words, helps, does_not, foam, small, tmp_path):
+    question = "a" * 2000
+    (tmp_path / "long.jsonl").write_text(lines(*[chat(question, "b")] * 3), encoding="utf-8")
+    plain = [one for one in small if not one.startswith("data.path=")]
+    more = ["data.path=long.jsonl"] if "data=files" in words else ["data.num_examples=20"]
+    said = foam("train", *plain, *words, *more, "replay=none")
+    message = is_one_message(said, FAILURE, "no token to learn", *helps)
+    assert does_not not in message.partition("tokens.")[2]
+
+
 # ---------------------------------------------------------------- models
 
 

@@ -14,6 +14,7 @@ from foam_cli.core.files import read_json, read_jsonl
 from foam_cli.engine import run as engine
 from foam_cli.engine.defences import Defences
 from foam_cli.engine.display import Display
+from foam_cli.engine.prepare import TrainingData
 from foam_cli.engine.teachers import targets_asked, without_old_targets
 from foam_cli.model.neurons import growable_ffns
 from foam_cli.regularizers.ewc import Ewc
@@ -163,6 +164,51 @@ def test_the_detached_teacher_stays_the_base_model(growth: str, settings: list[s
     grown = run.base.model(batch.input_ids_BT).logits.flatten(0, 1)[at].float()[targets_asked(batch, "old")]
     assert torch.equal(teacher(batch).log_probs_NK, before)
     assert not torch.allclose((grown / 2).log_softmax(-1), before, atol=1e-3)
+
+
+REPLAYS = {
+    "reservoir": ["replay.max_examples=9"],
+    "loss_weighted": ["replay=loss_weighted", "replay.max_examples=9"],
+    "of the stream": ["data.old_path=null", "regularizer.distillation.on=all"],
+    "of the stream, by loss": [
+        "data.old_path=null", "regularizer.distillation.on=all", "replay=loss_weighted"
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REPLAYS)
+def test_a_teacher_is_asked_about_what_the_run_meets_alone(
+    name: str, settings: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every answer that training looks up is there; of a uniform memory no other is."""
+    met: dict[str, set[int]] = {"new": set(), "old": set()}
+    real = TrainingData.next_batch
+
+    def watched(self, step, replay_state):
+        batch, state = real(self, step, replay_state)
+        met["new"].update(batch.numbers[: batch.num_new_rows])
+        met["old"].update(batch.numbers[batch.num_new_rows :])
+        return batch, state
+
+    monkeypatch.setattr(TrainingData, "next_batch", watched)
+    plain = [one for one in settings if not one.startswith(("replay.", "growth."))]
+    words = [*plain, "growth=none", "train=full", "regularizer=distillation", "train.accumulate=2"]
+    words += ["train.steps=2", "train.batch_tokens=96", *REPLAYS[name]]
+    run = set_up(words, tmp_path / "run")
+    place = run.data.stream.state()
+    new, old = run.data.met_in(4)
+    assert run.data.stream.state() == place and met == {"new": set(), "old": set()}
+    run.folder.write_start(run.values, "", {}, "")
+    run.train(lambda: False)
+    assert set(new) == met["new"] and set(old) >= met["old"]
+    assert len(new) < len(run.data.train)
+    if "loss" in name:
+        held = run.data.initial_replay()["held"]
+        assert set(old) == (set(held) or set(new))
+    else:
+        assert set(old) == met["old"]
+    rows = [row for row in read_jsonl(run.folder.path / "metrics.jsonl") if "loss" in row]
+    assert rows[-1]["penalties"]["distillation"] > 0
 
 
 @pytest.mark.slow

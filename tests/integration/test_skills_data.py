@@ -33,6 +33,24 @@ def test_it_composes_with_a_real_model_and_names_whoever_is_configured():
     assert settings.data.identity.name == "Zebu" and settings.data.max_length == 1024
 
 
+@pytest.mark.parametrize("option", ["skills", "skills_identity", "nanoworld", "tool_use"])
+def test_all_skills_can_be_learnt_in_the_order_of_their_difficulty(option):
+    words = [f"data={option}", "hardware=cpu", "data.curriculum=difficulty", "data.curriculum.num_phases=2"]
+    source = build_settings(config.compose(words).values).data
+    assert source.curriculum.num_phases == 2
+    assert len(source.curriculum.pools([3.0, 1.0, 2.0, 4.0], np.array([1, 1, 1, 1]))) == 2
+
+
+def test_a_run_on_english_skills_shows_the_easy_ones_first(foam, tiny_folder):
+    said = foam(
+        "train", f"model.path={tiny_folder}", "data=skills_identity", "data.num_examples=12",
+        "data.validation_examples=2", "data.curriculum=difficulty", "data.curriculum.num_phases=2",
+        "train.steps=2", "train.batch_tokens=1024", "replay=none", "growth=none", "train=full", "export=none",
+        "hardware=cpu", "hardware.threads=1", "output_dir=out", "evaluation=none",
+    )  # fmt: skip
+    assert said.code == 0 and "curriculum: 2 phases" in said.out, said
+
+
 @pytest.mark.parametrize(("words", "english"), [((), True), (("data=nanoworld",), False)])
 def test_a_bare_model_is_asked_in_english_unless_told_otherwise(foam, tiny_folder, words, english):
     said = foam(

@@ -45,6 +45,6 @@ class ReadsLosses(Protocol):
 class ReplaySource(Protocol):
     """Where old documents come from. A data source is one too: its training documents are then replayed."""
 
-    def documents(self, seed: int) -> list[Document] | tuple[list[Document], list[Document]]:
+    def documents(self, seed: int) -> Sequence[Document] | tuple[Sequence[Document], Sequence[Document]]:
         """Documents, or those for training and those set apart."""
         ...

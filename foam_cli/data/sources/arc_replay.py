@@ -59,7 +59,10 @@ class ArcReplay:
         if not self.subsets:
             raise ValueError("subsets=[]: name Easy, Challenge or both.")
         if self.path is not None and self.revision is not None:
-            raise ValueError(f"revision={self.revision}: has no effect on path={self.path}; set it to null.")
+            raise ValueError(
+                f"revision={self.revision}: has no effect on your own files, data.path={self.path}; set it "
+                "to null."
+            )
 
     @property
     def trains_on(self) -> tuple[str, ...]:
@@ -149,10 +152,14 @@ class ArcReplay:
 
     def _rows(self, config: str, split: Split) -> Iterator[tuple[str, Any]]:
         if self.path is not None:
-            yield from read_rows(Path(self.path).expanduser() / f"{config}-{split}.jsonl")
+            file = Path(self.path).expanduser() / f"{config}-{split}.jsonl"
+            if not file.is_file():
+                raise DataError(f"data.path={self.path}: has no {file.name}; name a folder that holds it.")
+            yield from read_rows(file, "data.path")
             return
-        instead = "Without a network, name a folder with ARC-Easy-train.jsonl and so on: path=FOLDER."
-        for number, row in enumerate(load_rows(HUB_ID, config, split, self.revision, instead=instead)):
+        instead = "Without a network, name a folder with ARC-Easy-train.jsonl and so on: data.path=FOLDER."
+        rows = load_rows(HUB_ID, config, split, self.revision, says="data=arc_replay: ", instead=instead)
+        for number, row in enumerate(rows):
             yield f"{HUB_ID} {config} {split}, row {number}", row
 
 

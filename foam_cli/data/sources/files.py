@@ -12,6 +12,9 @@ from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.layouts import to_document
 from foam_cli.data.rows import read_rows
+from foam_cli.data.spool import Spool
+
+Layout = Literal["auto", "messages", "sharegpt", "alpaca", "text"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,7 @@ class Files:
 
     path: str
     old_path: str | None
-    layout: Literal["auto", "messages", "sharegpt", "alpaca", "text"]
+    layout: Layout
     validation_frac: float
     max_length: int
     loss_on: LossOn
@@ -44,7 +47,7 @@ class Files:
         if not 0 < self.validation_frac < 1:
             raise ValueError(f"data.validation_frac={self.validation_frac}: must lie between 0 and 1.")
 
-    def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
+    def documents(self, seed: int) -> tuple[Spool, Spool]:
         """Read the documents.
 
         Args:
@@ -56,15 +59,15 @@ class Files:
         Raises:
             DataError: There are fewer than two documents.
         """
-        everything = list(self._read(self.path, "data.path"))
+        everything = Spool(read_files(self.path, "data.path", self.layout, self.substitutions))
         if len(everything) < 2:
             raise DataError(f"data.path={self.path}: holds {len(everything)} documents; two are the least.")
         count = max(1, round(self.validation_frac * len(everything)))
         apart = set(rng(seed, "validation").sample(range(len(everything)), count))
-        train = [one for index, one in enumerate(everything) if index not in apart]
-        return train, [one for index, one in enumerate(everything) if index in apart]
+        train = (index for index in range(len(everything)) if index not in apart)
+        return everything.take(train), everything.take(sorted(apart))
 
-    def old_documents(self, seed: int) -> list[Document] | None:
+    def old_documents(self, seed: int) -> Spool | None:
         """Read the old data.
 
         Args:
@@ -74,7 +77,9 @@ class Files:
             Documents for replay, or None where `old_path` is null.
         """
         del seed
-        return list(self._read(self.old_path, "data.old_path")) if self.old_path else None
+        if not self.old_path:
+            return None
+        return Spool(read_files(self.old_path, "data.old_path", self.layout, self.substitutions))
 
     def evaluation_items(self, name: str, num_items: int | None) -> NoReturn:
         """Files bring no questions for the built-in tasks.
@@ -89,17 +94,34 @@ class Files:
         del num_items
         raise DataError(f"evaluation={name}: data=files has no questions for it; use data=nanoworld.")
 
-    def _read(self, pattern: str, key: str) -> Iterator[Document]:
-        files = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
-        if not files:
-            raise DataError(f"{key}={pattern}: no such file.")
-        for file in map(Path, files):
-            for name, row in read_rows(file):
-                try:
-                    document = to_document(_substitute(row, self.substitutions or {}), self.layout)
-                except ValueError as error:
-                    raise DataError(f"{name}: {error}.") from error
-                yield {**document, "name": name}
+
+def read_files(
+    pattern: str, key: str, layout: Layout, substitutions: dict[str, str] | None = None
+) -> Iterator[Document]:
+    """Read documents from files.
+
+    Args:
+        pattern: A file or a glob.
+        key: The setting that names them.
+        layout: `auto` recognises each row by its keys.
+        substitutions: `{{key}}` is replaced by its value.
+
+    Yields:
+        Document by document, in the order of the files.
+
+    Raises:
+        DataError: There is no such file, it cannot be read, or a row has no such layout.
+    """
+    files = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
+    if not files:
+        raise DataError(f"{key}={pattern}: no such file; name one that is there, or a glob that finds some.")
+    for file in map(Path, files):
+        for name, row in read_rows(file, key):
+            try:
+                document = to_document(_substitute(row, substitutions or {}), layout)
+            except ValueError as error:
+                raise DataError(f"{name}: {error}.") from error
+            yield {**document, "name": name}
 
 
 def _substitute(value: Any, substitutions: dict[str, str]) -> Any:

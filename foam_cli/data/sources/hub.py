@@ -9,6 +9,7 @@ from foam_cli.core.seeds import rng
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.hub import load_rows
 from foam_cli.data.layouts import from_columns, to_document
+from foam_cli.data.spool import Spool
 
 #: What `columns` may name: a set of them at a time, those in the second set as well where there are any.
 COLUMN_SETS = (({"prompt", "response"}, {"system"}), ({"messages"}, {"tools"}), ({"text"}, set[str]()))
@@ -59,7 +60,7 @@ class Hub:
                 "messages (and tools), or text; null recognises the usual layouts."
             )
 
-    def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
+    def documents(self, seed: int) -> tuple[Spool, Spool]:
         """Load the documents.
 
         Args:
@@ -71,15 +72,18 @@ class Hub:
         Raises:
             DataError: There are fewer than two documents.
         """
-        everything = list(self._read(self.split))
+        everything = Spool(self._read(self.split))
         if self.validation_split is not None:
-            return everything, list(self._read(self.validation_split))
+            return everything, Spool(self._read(self.validation_split))
         if len(everything) < 2:
-            raise DataError(f"{self.id} {self.split}: holds {len(everything)} rows; two are the least.")
+            raise DataError(
+                f"data.id={self.id}, data.split={self.split}: holds {len(everything)} rows; two are the "
+                "least."
+            )
         count = max(1, round((self.validation_frac or 0) * len(everything)))
         apart = set(rng(seed, "validation").sample(range(len(everything)), count))
-        train = [one for index, one in enumerate(everything) if index not in apart]
-        return train, [one for index, one in enumerate(everything) if index in apart]
+        train = (index for index in range(len(everything)) if index not in apart)
+        return everything.take(train), everything.take(sorted(apart))
 
     def old_documents(self, seed: int) -> None:
         """It is not known what the base model was trained on.
@@ -106,7 +110,7 @@ class Hub:
             "Without a network, name a folder with a downloaded copy, data.id=FOLDER, or its files, "
             "data=files data.path=GLOB."
         )
-        rows: Any = load_rows(self.id, self.config, split, self.revision, instead=instead)
+        rows: Any = load_rows(self.id, self.config, split, self.revision, says="data.id=", instead=instead)
         for number, row in enumerate(rows):
             name = f"{self.id} {split}, row {number}"
             try:

@@ -6,31 +6,18 @@ from typing import Any
 from foam_cli.core.errors import DataError
 from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.data.encode import Document, LossOn
-from foam_cli.data.nanoworld import corpus as world
+from foam_cli.data.nanoworld import corpus
 from foam_cli.data.nanoworld.tokenizer import END_OF_TEXT
 from foam_cli.data.nanoworld.unseen import may_be_trained
-from foam_cli.data.skills.mixture import SkillName, chosen, require_skills, skill_documents, skill_items
+from foam_cli.data.skills.example import World
+from foam_cli.data.skills.mixture import skill_items
 from foam_cli.data.skills.nano.world import nano_world
+from foam_cli.data.skills.source import EVALUATION_SEED, SkillsSource
 
-#: Evaluation asks the same questions whatever the run's seed is, so that runs can be paired.
-EVALUATION_SEED = 0
 #: The seed of the corpus that nano was pretrained on.
 BASE_SEED = 0
 #: Questions of each skill.
 NUM_ITEMS = {"tool_use": 220, "identity": 100, "autonomy": 180}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Identity:
-    """Who the model shall say it is.
-
-    Attributes:
-        name: Its name.
-        author: Who made it.
-    """
-
-    name: str
-    author: str
 
 
 def knowledge_items(name: str, num_items: int | None) -> list[dict[str, Any]]:
@@ -48,9 +35,9 @@ def knowledge_items(name: str, num_items: int | None) -> list[dict[str, Any]]:
         DataError: There are no questions of that name.
     """
     functions = {
-        "science": world.science_items,
-        "general_chat": world.chat_items,
-        "base_identity": world.base_identity_items,
+        "science": corpus.science_items,
+        "general_chat": corpus.chat_items,
+        "base_identity": corpus.base_identity_items,
     }
     if name not in functions:
         what = "documents are set apart by a run: score one, run=DIR" if name == "validation" else "not known"
@@ -62,52 +49,31 @@ def knowledge_items(name: str, num_items: int | None) -> list[dict[str, Any]]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class NanoworldSkills:
-    """Tool calls, a new identity and autonomous multi-step tasks.
+def world_items(world: World, name: str, num_items: int | None) -> list[dict[str, Any]]:
+    """Questions about what the base model knows, and about the skills.
 
-    Attributes:
-        skills: Which of the three are learnt, in their shares of the whole; all are asked for.
-        num_examples: Training examples that are generated.
-        validation_examples: Examples set apart for the validation loss.
-        max_length: Tokens of the longest example.
-        identity: Who the model shall say it is.
-        curriculum: The order in which examples are shown.
+    Args:
+        world: The skills.
+        name: `science`, `general_chat`, `base_identity`, `tool_use`, `identity` or `autonomy`.
+        num_items: How many, or None for the task's usual number.
+
+    Returns:
+        The items; without those of general chat and of the identity that training may hold.
     """
+    if name not in NUM_ITEMS:
+        return knowledge_items(name, num_items)
+    items = skill_items(world, name, num_items or NUM_ITEMS[name], EVALUATION_SEED)
+    return [item for item in items if name != "identity" or not may_be_trained(item)]
 
-    skills: list[SkillName]
-    num_examples: int
-    validation_examples: int
-    max_length: int
-    identity: Identity
-    curriculum: Curriculum
 
-    def __post_init__(self) -> None:
-        require_skills(self.skills)
-
-    @property
-    def loss_on(self) -> LossOn:
-        """Only what the assistant says is learnt."""
-        return "assistant"
+@dataclass(frozen=True, kw_only=True)
+class NanoworldSkills(SkillsSource):
+    """Tool calls, a new identity and autonomous multi-step tasks."""
 
     @property
-    def skip_untrainable(self) -> bool:
-        """Every document that is generated must be one to learn from."""
-        return False
-
-    def documents(self, seed: int) -> tuple[list[Document], list[Document]]:
-        """Generate the documents.
-
-        Args:
-            seed: The run's seed: another draw from the same generator.
-
-        Returns:
-            Training and validation documents.
-        """
-        total = self.num_examples + self.validation_examples
-        whole = nano_world(self.identity.name, self.identity.author)
-        drawn = skill_documents(chosen(whole, self.skills), seed, total)
-        return drawn[self.validation_examples :], drawn[: self.validation_examples]
+    def world(self) -> World:
+        """All skills of the embedded world, with the configured identity."""
+        return nano_world(self.identity.name, self.identity.author)
 
     def old_documents(self, seed: int) -> list[Document]:
         """What the base model was trained on, without what shall change and what will be asked.
@@ -119,7 +85,7 @@ class NanoworldSkills:
             Documents for replay.
         """
         del seed  # nano was pretrained on one corpus, whatever the run's seed is
-        return world.replay_documents(BASE_SEED)
+        return corpus.replay_documents(BASE_SEED)
 
     def evaluation_items(self, name: str, num_items: int | None) -> list[dict[str, Any]]:
         """Questions for a task.
@@ -131,11 +97,7 @@ class NanoworldSkills:
         Returns:
             The items; without those of general chat and of the identity that training may hold.
         """
-        if name not in NUM_ITEMS:
-            return knowledge_items(name, num_items)
-        world = nano_world(self.identity.name, self.identity.author)
-        items = skill_items(world, name, num_items or NUM_ITEMS[name], EVALUATION_SEED)
-        return [item for item in items if name != "identity" or not may_be_trained(item)]
+        return world_items(self.world, name, num_items)
 
 
 def _begun(documents: list[Document]) -> list[Document]:
@@ -186,7 +148,7 @@ class NanoworldBase:
             Training and validation documents.
         """
         del seed
-        drawn = _begun(world.base_documents(BASE_SEED, world.PRETRAINING_SCALE))
+        drawn = _begun(corpus.base_documents(BASE_SEED, corpus.PRETRAINING_SCALE))
         return drawn[self.validation_examples :], drawn[: self.validation_examples]
 
     def old_documents(self, seed: int) -> None:
@@ -206,9 +168,4 @@ class NanoworldBase:
         Returns:
             The items.
         """
-        skills = NanoworldSkills(
-            skills=["tool_use", "identity", "autonomy"], num_examples=0, validation_examples=0,
-            max_length=self.max_length, identity=Identity(name="Foam", author="the Foam Lab"),
-            curriculum=self.curriculum,
-        )  # fmt: skip
-        return skills.evaluation_items(name, num_items)
+        return world_items(nano_world("Foam", "the Foam Lab"), name, num_items)

@@ -1,14 +1,9 @@
 """Files of old documents, for replay beside any data source: `replay.source=files`."""
 
-import glob
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
-from foam_cli.core.errors import DataError
-from foam_cli.data.curricula.none import NoCurriculum
-from foam_cli.data.encode import Document
-from foam_cli.data.sources.files import Files
+from foam_cli.data.sources.files import Layout, read_files
+from foam_cli.data.spool import Spool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,25 +16,16 @@ class OldFiles:
     """
 
     path: str
-    layout: Literal["auto", "messages", "sharegpt", "alpaca", "text"]
+    layout: Layout
 
-    def documents(self, seed: int) -> list[Document]:
+    def documents(self, seed: int) -> Spool:
         """Read the documents.
 
         Args:
             seed: Not used: all of them are read.
 
         Returns:
-            The documents, in the order of the files.
-
-        Raises:
-            DataError: There is no such file, or it cannot be read.
+            The documents, in the order of the files. A file that cannot be read is a DataError.
         """
-        if not glob.glob(str(Path(self.path).expanduser()), recursive=True):  # noqa: PTH207
-            raise DataError(f"replay.source.path={self.path}: no such file.")
-        files = Files(
-            path=self.path, old_path=self.path, layout=self.layout, validation_frac=0.5, max_length=1,
-            loss_on="all", skip_untrainable=False, substitutions=None,
-            curriculum=NoCurriculum(),
-        )  # fmt: skip
-        return files.old_documents(seed) or []
+        del seed
+        return Spool(read_files(self.path, "replay.source.path", self.layout))

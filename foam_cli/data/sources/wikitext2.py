@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 from foam_cli.core.errors import DataError
+from foam_cli.core.files import reading
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.hub import load_rows
 
@@ -38,7 +39,10 @@ class Wikitext2:
         if self.window_tokens < 2:
             raise ValueError(f"window_tokens={self.window_tokens}: must be at least 2.")
         if self.path is not None and self.revision is not None:
-            raise ValueError(f"revision={self.revision}: has no effect on path={self.path}; set it to null.")
+            raise ValueError(
+                f"revision={self.revision}: has no effect on your own files, data.path={self.path}; set it "
+                "to null."
+            )
 
     @property
     def max_length(self) -> int:
@@ -94,20 +98,30 @@ class Wikitext2:
         if self.path is None:
             return self._from_hub("train"), self._from_hub("validation")
         path = Path(self.path).expanduser()
+        if not path.exists():
+            raise DataError(
+                f"data.path={self.path}: no such folder or file; name a folder with wiki.train.raw and "
+                "wiki.valid.raw, or one text file."
+            )
         if path.is_dir():
             return _read(_only(path, "wiki.train.*")), _read(_only(path, "wiki.valid.*"))
         lines = _read(path).splitlines(keepends=True)
         cut = len(lines) * (100 - PERCENT_SET_APART) // 100
         train, validation = "".join(lines[:cut]), "".join(lines[cut:])
         if not (train.strip() and validation.strip()):
-            raise DataError(f"path={path}: holds too little text to set a part of it apart.")
+            raise DataError(
+                f"data.path={path}: holds too little text to set a part of it apart; name a longer one, or a "
+                "folder with wiki.train.raw and wiki.valid.raw."
+            )
         return train, validation
 
     def _from_hub(self, split: str) -> str:
         instead = (
             "Without a network, name a folder that holds wiki.train.raw and wiki.valid.raw: data.path=FOLDER."
         )
-        rows: Any = load_rows(HUB_ID, HUB_CONFIG, split, self.revision, instead=instead)
+        rows: Any = load_rows(
+            HUB_ID, HUB_CONFIG, split, self.revision, says="data=wikitext2: ", instead=instead
+        )
         return "".join(row["text"] for row in rows)
 
 
@@ -115,12 +129,12 @@ def _only(folder: Path, pattern: str) -> Path:
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
         names = ", ".join(file.name for file in found) or "none"
-        raise DataError(f"path={folder}: holds {names} where one file {pattern} is needed.")
+        raise DataError(
+            f"data.path={folder}: holds {names} where one file {pattern} is needed; put it there."
+        )
     return found[0]
 
 
 def _read(file: Path) -> str:
-    try:
+    with reading(file, "data.path"):
         return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"path={file}: cannot be read as UTF-8 text: {error}") from error

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, cast
 from foam_cli.core.errors import ConfigError, DataError
 from foam_cli.core.files import sha256_json
 from foam_cli.core.metric import TaskResult
+from foam_cli.core.text import one_line
 from foam_cli.evaluation.documents import read_lines
 from foam_cli.evaluation.items import Item, pick
 from foam_cli.evaluation.multiple_choice import RECIPE, answer_questions, choice_metrics
@@ -80,6 +81,11 @@ class Arc:
         return path / f"ARC-{self.subset}-{self.split}.jsonl" if path.is_dir() else path
 
     def _from_files(self, path: Path) -> list[Item]:
+        if not path.exists():
+            raise DataError(
+                f"evaluation.arc.path={path}: no such folder; name one with "
+                f"ARC-{self.subset}-{self.split}.jsonl"
+            )
         file = self._file(path)
         other = "Challenge" if self.subset == "Easy" else "Easy"
         if other.lower() in file.name.lower():
@@ -104,8 +110,9 @@ class Arc:
             rows = load_dataset(HUB_ID, f"ARC-{self.subset}", split=self.split)
         except (OSError, ValueError, RuntimeError) as error:
             raise DataError(
-                f"{HUB_ID} cannot be loaded ({type(error).__name__}: {error}); without network name local "
-                "files: evaluation.arc.path=FOLDER"
+                f"evaluation.arc.path=null: {HUB_ID} cannot be loaded from the hub "
+                f"({one_line(f'{type(error).__name__}: {error}')}); without a network, name a folder with "
+                f"ARC-{self.subset}-{self.split}.jsonl: evaluation.arc.path=FOLDER"
             ) from error
         return [dict(row) for row in cast("list[dict[str, Any]]", rows)]
 

@@ -66,7 +66,7 @@ class LmEvalTask:
                 f"evaluation.lm_eval: lm-evaluation-harness is not installed ({error}). It is an extra: "
                 "pip install 'foam-cli[lm-eval]'"
             ) from error
-        manager = TaskManager(include_path=None if self.include_path is None else str(self.include_path))
+        manager = TaskManager(include_path=self._folder())
         if self.task not in manager.all_tasks:
             raise DataError(
                 f"evaluation.lm_eval.tasks: lm-evaluation-harness has no task '{self.task}'; "
@@ -93,6 +93,14 @@ class LmEvalTask:
                 "give a task of your own on local files: evaluation.lm_eval.include_path"
             ) from error
         return self._result(found["samples"], found["results"], found["versions"])
+
+    def _folder(self) -> str | None:
+        if self.include_path is not None and not self.include_path.is_dir():
+            raise DataError(
+                f"evaluation.lm_eval.include_path={self.include_path}: no such folder; name one with task "
+                "files, or null"
+            )
+        return None if self.include_path is None else str(self.include_path)
 
     def _result(
         self,

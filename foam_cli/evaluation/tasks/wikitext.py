@@ -98,7 +98,10 @@ class Wikitext:
     def _pages(self) -> list[str]:
         found = split_pages(read_text(self.path, "evaluation.wikitext.path"))
         if not found:
-            raise DataError(f"evaluation.wikitext.path={self.path}: no line ' = Title = ', so no article")
+            raise DataError(
+                f"evaluation.wikitext.path={self.path}: no line ' = Title = ', so no article; name a file of "
+                "WikiText, or measure any other text with the task perplexity"
+            )
         return pick(found, self.num_items, self.name)
 
 

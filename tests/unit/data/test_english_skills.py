@@ -20,7 +20,8 @@ from foam_cli.data.skills.english.tool_use import SEEN_TOOLS, UNSEEN_TOOLS
 from foam_cli.data.skills.english.values import draw_number
 from foam_cli.data.skills.english.world import english_world
 from foam_cli.data.skills.mixture import skill_documents, skill_items
-from foam_cli.data.sources.skills import EnglishSkills, Identity
+from foam_cli.data.skills.source import Identity
+from foam_cli.data.sources.skills import EnglishSkills
 from foam_cli.evaluation.calls import parse_calls
 
 WORLD = english_world("Foam", "the Foam Lab")

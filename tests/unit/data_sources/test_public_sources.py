@@ -300,7 +300,9 @@ def test_what_a_data_set_does_not_hold_is_named(hub):
     said = offline(lambda: dataset(config="main", revision="abc"))
     assert "some/set (config main, split train, revision abc)" in said and "data.id=FOLDER" in said
     hub["some/set", None, "train"] = [{"q": "a", "a": "b"}, {"q": 3, "a": "b"}]
-    with pytest.raises(DataError, match=r"some/set train, row 0: there is no column 'question'; .* a, q"):
+    with pytest.raises(
+        DataError, match=r"some/set train, row 0: there is no column 'question', which data.columns .* a, q"
+    ):
         dataset(columns={"prompt": "question", "response": "a"}).documents(0)
     with pytest.raises(DataError, match=r"some/set train, row 1: the content of a user turn is int"):
         dataset(columns={"prompt": "q", "response": "a"}).documents(0)
