@@ -73,4 +73,4 @@ def test_completion_offers_groups_options_and_keys():
     assert not any("_target_" in one for one in complete_settings("growth."))
     assert complete_settings("nothing.like.it") == []
     assert "run=" in complete_tasks("ru") and "science" in complete_tasks("s")
-    assert complete_studies("s") == ["search", "search_example", "sweep"]
+    assert sorted(complete_studies("s")) == ["scaling", "search", "search_example", "sweep"]

@@ -155,9 +155,11 @@ def composed(*overrides):
 
 
 def rounds():
-    """Every option of every top-level group, one of each group at a time."""
+    """Every option of every top-level group, one of each group at a time; experiments choose for all."""
     found = {group: options for group, options in groups().items() if "/" not in group}
-    found = {group: options for group, options in found.items() if group not in ("study", "launcher")}
+    apart = ("study", "launcher", "experiment")
+    yield from ([f"experiment={one}"] for one in found["experiment"])
+    found = {group: options for group, options in found.items() if group not in apart}
     for number in range(max(map(len, found.values()))):
         yield [f"{group}={options[number]}" for group, options in found.items() if number < len(options)]
 

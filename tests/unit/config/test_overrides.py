@@ -61,7 +61,9 @@ def test_a_nested_group_is_chosen_with_dots():
 
 def test_a_path_implies_its_option():
     values = compose(["model.path=/some/where", "data.path=a.jsonl"]).values
-    assert values["model"] == {"path": "/some/where", "revision": None, "init": "pretrained"}
+    assert values["model"] == {
+        "path": "/some/where", "revision": None, "init": "pretrained", "intermediate_size": None,
+    }  # fmt: skip
     assert values["data"]["_target_"].endswith(".Files") and values["data"]["path"] == "a.jsonl"
     assert set(normalise(["data=nanoworld_base", "data.path=x"])) == {"data=nanoworld_base", "data.path=x"}
 
