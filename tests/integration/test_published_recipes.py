@@ -1,5 +1,6 @@
 """The experiments neural_foam_v3 and growing_llm: all published parameters, and the recipes in small."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,10 @@ import torch
 from safetensors.torch import load_file
 from tiny_families import tiny_family
 from tiny_tokenizer import CHATML, byte_tokenizer
+from transformers import AutoModelForCausalLM
 
 from foam_cli import config
-from foam_cli.core.files import read_jsonl
+from foam_cli.core.files import read_json, read_jsonl
 from foam_cli.core.settings import Settings
 from foam_cli.engine.run import build_settings
 
@@ -155,7 +157,7 @@ def grown_gpt2(foam, tmp_path, *words: str) -> tuple[Path, Path]:
 
 @pytest.mark.slow
 def test_growing_llm_in_small(foam, tmp_path):
-    _, folder = grown_gpt2(foam, tmp_path, "growth.trigger.every_steps=5")
+    base, folder = grown_gpt2(foam, tmp_path, "growth.trigger.every_steps=5")
     events = events_of(folder, "step", "max_abs_dlogits", "loss_before_nats", "loss_after_nats")
     assert [event[0] for event in events] == [5, 10, 15]
     for _, moved, before, after in events:
@@ -164,3 +166,69 @@ def test_growing_llm_in_small(foam, tmp_path):
     rows = read_jsonl(folder / "metrics.jsonl")
     losses = [row["validation_loss"] for row in rows if "validation_loss" in row]
     assert len(set(losses[:5])) == 1 and losses[-1] < losses[0] - 0.1
+    assert_frozen(base, folder / "export", num_blocks=4)
+
+
+@pytest.mark.slow
+def test_growing_llm_in_small_by_plateau(foam, tmp_path):
+    # What stands still reaches a plateau by itself: five validations after the first one.
+    _, folder = grown_gpt2(foam, tmp_path, "growth.trigger=plateau", "growth.max_events=1")
+    ((step, before, after),) = events_of(folder, "step", "loss_before_nats", "loss_after_nats")
+    assert step == 6 and after == before
+
+
+def assert_frozen(base: Path, export: Path, num_blocks: int) -> None:
+    """All tensors of the base are in the export, bit for bit; three blocks are new, and have learnt."""
+    old = AutoModelForCausalLM.from_pretrained(base).state_dict()
+    new = AutoModelForCausalLM.from_pretrained(export).state_dict()
+    blocks = sorted({key for name in new if (key := block_of(name)) is not None})
+    assert len(blocks) == num_blocks + 3
+    left = {index: tensors_of(new, index) for index in blocks}
+    for index in range(num_blocks):
+        same = [at for at, tensors in left.items() if equal(tensors_of(old, index), tensors)]
+        assert len(same) == 1, f"block {index}"
+        left.pop(same[0])
+    for tensors in left.values():
+        ends = [t for name, t in tensors.items() if name.endswith(("c_proj.weight", "o_proj.weight"))]
+        assert ends and all(bool(tensor.any()) for tensor in ends)
+    assert equal(*({n: t for n, t in one.items() if block_of(n) is None} for one in (old, new)))
+
+
+def block_of(name: str) -> int | None:
+    return next((int(part) for part in name.split(".") if part.isdigit()), None)
+
+
+def tensors_of(state: dict[str, torch.Tensor], index: int) -> dict[str, torch.Tensor]:
+    part = f".{index}."
+    return {name.split(part, 1)[1]: tensor for name, tensor in state.items() if block_of(name) == index}
+
+
+def equal(old: dict[str, torch.Tensor], new: dict[str, torch.Tensor]) -> bool:
+    return old.keys() == new.keys() and all(stands_in(tensor, new[name]) for name, tensor in old.items())
+
+
+def stands_in(old: torch.Tensor, new: torch.Tensor) -> bool:
+    """Whether a tensor is the corner of another one that is zero elsewhere: exports pad FFNs."""
+    corner = new[tuple(slice(size) for size in old.shape)]
+    return torch.equal(corner, old) and new.count_nonzero() == old.count_nonzero()
+
+
+@pytest.mark.real
+def test_growing_llm_on_a_pretrained_model(foam):
+    if not (data := os.environ.get("FOAM_REAL_DATA")):
+        pytest.skip("FOAM_REAL_DATA names no folder")
+    base = Path(data) / "models" / "stories260K"
+    folder = run_of(
+        foam, "experiment=growing_llm", f"model.path={base}", "data=wikitext2",
+        f"data.path={Path(data) / 'wikitext2' / 'wiki.valid.tokens'}", "train.steps=40",
+        "growth.trigger.every_steps=10", "growth.warmup_steps=2", "train.grown_lr=1e-3",
+        "train.validate_every_steps=40", "evaluation=none",
+    )  # fmt: skip
+    sizes = events_of(folder, "step", "parameters_before", "parameters_after")
+    # A block of it: q and o 64 x 64, k and v 64 x 32, three matrices 64 x 172, two norms of 64.
+    block = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 172 + 2 * 64
+    assert sizes == [(10 * n, 260_032 + (n - 1) * block, 260_032 + n * block) for n in (1, 2, 3)]
+    for moved, before, after in events_of(folder, "max_abs_dlogits", "loss_before_nats", "loss_after_nats"):
+        assert moved == 0.0 and after - before == 0.0
+    assert read_json(folder / "result.json")["parameters"]["trainable"] == 3 * block
+    assert_frozen(base, folder / "export", num_blocks=5)
