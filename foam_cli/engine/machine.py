@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from foam_cli.core.errors import ConfigError
 from foam_cli.core.seeds import derive_seed
 from foam_cli.core.settings import HardwareSettings
-from foam_cli.model.attention import attend_by_products
+from foam_cli.model.attention import attend_in_fp32
 
 _GIB = 2**30
 
@@ -86,7 +86,7 @@ def suit(model: PreTrainedModel, settings: HardwareSettings) -> None:
         settings: The hardware profile.
     """
     if (settings.device, settings.precision) == ("cpu", "bf16_autocast"):
-        attend_by_products(model)
+        attend_in_fp32(model)
 
 
 def autocast(settings: HardwareSettings) -> AbstractContextManager[Any]:

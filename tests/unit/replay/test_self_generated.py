@@ -135,15 +135,7 @@ def test_nano_writes_chats_that_its_template_would_render_alike(nano):
     assert rendered >= 0.9 * len(texts)  # a model may write a word in other pieces than its tokenizer
 
 
-def test_texts_begin_as_nano_was_shown(nano):
-    found = nanos(nano, chat_frac=0.0)
-    assert found.facts["guessed"] == 0 and found.facts["kept"] > 20
-    texts = [nano.tokenizer.decode(ids) for ids in found.documents]
-    assert sum(text.count(" ") > 3 for text in texts) > 10
-
-
-def test_texts_whose_beginning_a_model_was_never_shown_are_guessed_and_sifted(nano, monkeypatch):
-    monkeypatch.setattr("foam_cli.data.generated.write.begins_texts", lambda *_: False)
+def test_texts_whose_beginning_nano_was_never_shown_are_guessed_and_sifted(nano):
     everything = nanos(nano, chat_frac=0.0, max_guess_nats=None)
     assert everything.facts["guessed"] == 24 and not any(everything.is_chat)
     sifted = nanos(nano, chat_frac=0.0)
