@@ -17,6 +17,7 @@ from foam_cli.core.errors import ConfigError
 from foam_cli.core.seeds import derive_seed
 from foam_cli.core.settings import HardwareSettings
 from foam_cli.model.attention import attend_in_fp32
+from foam_cli.model.cast_once import cast_once
 
 _GIB = 2**30
 
@@ -85,8 +86,10 @@ def suit(model: PreTrainedModel, settings: HardwareSettings) -> None:
         model: The model, changed in place.
         settings: The hardware profile.
     """
-    if (settings.device, settings.precision) == ("cpu", "bf16_autocast"):
-        attend_in_fp32(model)
+    if settings.precision == "bf16_autocast":
+        cast_once(model)
+        if settings.device == "cpu":
+            attend_in_fp32(model)
 
 
 def autocast(settings: HardwareSettings) -> AbstractContextManager[Any]:
