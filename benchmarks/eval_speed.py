@@ -191,7 +191,9 @@ def main(argv: Sequence[str]) -> Path:
     args = parse(argv)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    questions = pick(read_lines(args.data / "arc" / "ARC-Easy-validation.jsonl"), args.questions, "arc_easy")
+    questions = pick(
+        read_lines(args.data / "arc" / "ARC-Easy-validation.jsonl", "--data"), args.questions, "arc_easy"
+    )
     rows: list[dict[str, Any]] = []
     raw: list[dict[str, Any]] = []
     for name in args.models:

@@ -70,18 +70,27 @@ def arms_of(study: Study) -> list[Arm]:
         ConfigError: Two arms would have one name.
     """
     short = _short_names(list(study.grid))
+    axes = [_points(key, short[key], values) for key, values in study.grid.items()]
     arms: list[Arm] = []
     for family, overrides in (study.arms or {"": []}).items():
-        for values in itertools.product(*study.grid.values()):
-            point = dict(zip(study.grid, values, strict=True))
-            words = [f"{short[key]}={_readable(value)}" for key, value in point.items()]
-            settings = [f"{key}={override_value(value)}" for key, value in point.items()]
+        for point in itertools.product(*axes):
+            words = [word for word, _ in point]
+            settings = [setting for _, settings in point for setting in settings]
             name = "+".join(filter(None, [family, *words])) or "base"
             arms.append(Arm(name=name, family=family, overrides=[*overrides, *settings]))
     names = [arm.name for arm in arms]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"study.grid: two arms would be called {twice[0]}; leave one of the values out.")
     return arms
+
+
+def _points(
+    key: str, short: str, values: Sequence[Any] | Mapping[str, Sequence[str]]
+) -> list[tuple[str, list[str]]]:
+    """What is tried along one axis of the grid: a point's words in an arm's name, and its settings."""
+    if isinstance(values, Mapping):
+        return [(f"{short}={name}", list(settings)) for name, settings in values.items()]
+    return [(f"{short}={_readable(value)}", [f"{key}={override_value(value)}"]) for value in values]
 
 
 def _short_names(keys: Sequence[str]) -> dict[str, str]:

@@ -41,7 +41,8 @@ class Study:
         seeds: The seeds of every arm.
         settings: What all arms share and plain `foam train` would not do.
         arms: Arm to the settings in which it differs; none at all where the grid says everything.
-        grid: Setting to values; every arm is run with every combination of them.
+        grid: Setting to values, or any word to named lists of settings; every arm is run with every
+            combination of them.
         baseline: The arm that all others are compared with, crossed with the grid as they are; or one full
             name. None: the first.
         search: What `foam ablate search` looks for, or None.
@@ -51,7 +52,7 @@ class Study:
     seeds: list[int]
     settings: list[str]
     arms: dict[str, list[str]]
-    grid: dict[str, list[Any]]
+    grid: dict[str, Any]
     baseline: str | None
     search: Search | None
 
@@ -66,6 +67,10 @@ class Study:
             if not re.fullmatch(r"\w[\w.\-]*", arm):
                 raise ValueError(f"arms.{arm}: is a folder's name; use letters, digits and _ - . alone.")
         for key, values in self.grid.items():
+            if not isinstance(values, list | dict):
+                raise ValueError(
+                    f"grid.{key}={values}: give a list of values or named lists of settings."
+                )
             if not values:
                 raise ValueError(f"grid.{key}=[]: give at least one value, or leave {key} out.")
 

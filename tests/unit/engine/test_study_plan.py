@@ -33,6 +33,16 @@ def test_a_study_may_be_a_grid_alone_and_keys_are_as_long_as_they_must_be():
     assert arms[1].overrides == ["a.lr=1", "b.lr=true", "growth=v3"]
 
 
+def test_a_point_of_the_grid_may_be_several_settings_with_a_name():
+    old = {"forgotten": ["replay=none"], "replayed": ["replay=reservoir", "replay.ratio=0.1"]}
+    arms = arms_of(study(grid={"old": old, "train.lr": [1e-3]}))
+    assert [arm.name for arm in arms][1] == "none+old=replayed+lr=0.001"
+    assert arms[1].overrides == ["growth=none", "replay=reservoir", "replay.ratio=0.1", "train.lr=0.001"]
+    assert baseline_of(study(grid={"old": old}), arms_of(study(grid={"old": old}))) == {
+        "v3+old=forgotten": "none+old=forgotten", "v3+old=replayed": "none+old=replayed",
+    }  # fmt: skip
+
+
 def test_values_that_would_share_a_folder_are_refused():
     with pytest.raises(ConfigError, match="two arms would be called v3\\+path=a_b"):
         arms_of(study(arms={"v3": []}, grid={"data.path": ["a/b", "a b"]}))
@@ -68,6 +78,7 @@ def test_a_baseline_that_is_not_there_is_refused():
         ({"arms": {}}, "needs arms"),
         ({"arms": {"a/b": []}}, "folder's name"),
         ({"grid": {"train.lr": []}}, "at least one value"),
+        ({"grid": {"train.lr": 1e-3}}, "list of values"),
     ],
 )
 def test_a_study_that_makes_no_sense_is_refused(more, complaint):
