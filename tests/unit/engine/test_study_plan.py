@@ -38,7 +38,8 @@ def test_a_point_of_the_grid_may_be_several_settings_with_a_name():
     arms = arms_of(study(grid={"old": old, "train.lr": [1e-3]}))
     assert [arm.name for arm in arms][1] == "none+old=replayed+lr=0.001"
     assert arms[1].overrides == ["growth=none", "replay=reservoir", "replay.ratio=0.1", "train.lr=0.001"]
-    assert baseline_of(study(grid={"old": old}), arms_of(study(grid={"old": old}))) == {
+    crossed = study(grid={"old": old}, baseline="none")
+    assert baseline_of(crossed, arms_of(crossed)) == {
         "v3+old=forgotten": "none+old=forgotten", "v3+old=replayed": "none+old=replayed",
     }  # fmt: skip
 
