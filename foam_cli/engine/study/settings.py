@@ -68,9 +68,7 @@ class Study:
                 raise ValueError(f"arms.{arm}: is a folder's name; use letters, digits and _ - . alone.")
         for key, values in self.grid.items():
             if not isinstance(values, list | dict):
-                raise ValueError(
-                    f"grid.{key}={values}: give a list of values or named lists of settings."
-                )
+                raise ValueError(f"grid.{key}={values}: give a list of values or named lists of settings.")
             if not values:
                 raise ValueError(f"grid.{key}=[]: give at least one value, or leave {key} out.")
 
