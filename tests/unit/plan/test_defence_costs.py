@@ -33,6 +33,12 @@ ON_ALL = ["regularizer.distillation.on=all"]
 SHAPE_BT = (4, 64)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_kept_between_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen weights keep the copies that autocast makes; a plan counts them within a pass."""
+    monkeypatch.setattr("foam_cli.engine.machine.cast_once", lambda model: None)
+
+
 @pytest.fixture
 def settings(tiny_run: list[str], chat_file: Path) -> list[str]:
     short = ["train.steps=4", "train.warmup_steps=1", "train.accumulate=1", "growth.trigger.cooldown_steps=2"]
@@ -197,4 +203,4 @@ def answers_on_disk(folder: Path, top_k: int) -> Kept:
     np.save(folder / "log_probs.npy", np.full((rows * tokens, top_k + 1), -2.0, np.float32))
     np.save(folder / "ids.npy", np.tile(np.arange(top_k, dtype=np.int32), (rows * tokens, 1)))
     examples = [Example(ids=[1] * tokens, targets=[True] * tokens) for _ in range(rows)]
-    return Kept(folder, Corpus.of(examples))
+    return Kept(folder, Corpus.of(examples), range(rows))
