@@ -235,7 +235,7 @@ def _running(settings: list[str], wait_for: Callable[[], bool]) -> "subprocess.P
 def test_a_signal_saves_and_leaves_with_its_own_exit_code(
     number: signal.Signals, tiny_run: list[str], tmp_path: Path
 ) -> None:
-    long_run = [*tiny_run, "train.steps=400"]
+    long_run = [*tiny_run, "train.steps=200"]
     whole = start([*long_run, f"output_dir={tmp_path / 'whole'}"])
 
     def has_trained() -> bool:
@@ -254,7 +254,7 @@ def test_a_signal_saves_and_leaves_with_its_own_exit_code(
 
 @pytest.mark.slow
 def test_sigkill_loses_nothing(tiny_run: list[str], tmp_path: Path) -> None:
-    long_run = [*tiny_run, "train.steps=400"]
+    long_run = [*tiny_run, "train.steps=200"]
     whole = start([*long_run, f"output_dir={tmp_path / 'whole'}"])
 
     def has_trained() -> bool:
