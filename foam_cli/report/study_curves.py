@@ -8,12 +8,11 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from foam_cli.report.canvas import GROWTH, INK, KEPT, MUTED, new_panels
+from foam_cli.report.canvas import GROWTH, INK, KEPT, new_panels
 from foam_cli.report.numbers import as_number
-from foam_cli.report.points import label
 from foam_cli.report.run_folder import RunFolder
 from foam_cli.report.study_folder import Spread, StudyArm, spread
-from foam_cli.report.study_panels import MAX_PANELS, band, columns_of, growth_lines, name_steps
+from foam_cli.report.study_panels import MAX_PANELS, band, columns_of, curves_figure, name_arm, name_steps
 
 _NUM_POINTS = 60
 _NUM_AGES = 20
@@ -36,20 +35,13 @@ def losses_figure(arms: Sequence[StudyArm]) -> Figure | None:
     points = sorted(one.median for arm in shown for curve in curves[arm.name] for one in curve.values())
     low, high = points[0], points[min(len(points) - 1, int(0.98 * len(points)))]
     margin = 0.06 * (high - low) or 0.1
-    figure, panels = new_panels(len(shown), columns_of(len(shown)), 1.65)
-    for arm, axes in zip(shown, panels, strict=True):
-        growth_lines(axes, arm)
+
+    def draw(arm: StudyArm, axes: Axes) -> None:
         for curve, colour, marker in zip(curves[arm.name], (INK, KEPT), ("", "o"), strict=True):
             band(axes, curve, colour, marker)
         axes.set_ylim(low - margin, high + margin)
-        axes.locator_params(axis="x", nbins=5)
-        axes.set_title(label(arm.name, 30), loc="left", fontsize=8, color=INK, pad=4)
-        axes.margins(x=0.02)
-    for name, colour in (("training loss", INK), ("validation loss", KEPT), ("growth", GROWTH)):
-        panels[0].plot([], [], color=colour, label=name)
-    figure.legend(loc="upper right", ncols=3, labelcolor=MUTED, handlelength=1.2, borderaxespad=0.2)
-    name_steps(figure, "optimizer steps")
-    return figure
+
+    return curves_figure(shown, draw, {"training loss": INK, "validation loss": KEPT})
 
 
 def _curve(arm: StudyArm, key: str) -> dict[float, Spread]:
@@ -93,7 +85,7 @@ def ages_figure(arms: Sequence[StudyArm]) -> Figure | None:
         _bars(axes, counts[arm.name], edges)
         axes.set_ylim(0, 1.06 * max(float(one.max()) for one in counts.values()))
         axes.locator_params(nbins=4)
-        axes.set_title(label(arm.name, 30), loc="left", fontsize=8, color=INK, pad=4)
+        name_arm(axes, arm)
     name_steps(figure, "age at the last step (optimizer steps since birth)")
     return figure
 

@@ -28,7 +28,7 @@ from foam_cli.report.run_folder import RunFolder, mapping
 from foam_cli.report.size_figure import size_caption, size_figure
 from foam_cli.report.study_curves import ages_figure, losses_figure
 from foam_cli.report.study_folder import Spread, StudyArm, StudyFolder, spread, tasks_of
-from foam_cli.report.study_panels import MAX_PANELS, band, columns_of, growth_lines, name_steps
+from foam_cli.report.study_panels import MAX_PANELS, band, columns_of, curves_figure, name_steps
 
 _MAX_BLOCKS = 24
 _NUM_BINS = 20
@@ -111,21 +111,14 @@ def retention_figure(arms: Sequence[StudyArm]) -> Figure | None:
     shown = [arm for arm in arms if any(curves[arm.name].values())][:MAX_PANELS]
     if not shown:
         return None
-    figure, panels = new_panels(len(shown), columns_of(len(shown)), 1.65)
-    for arm, axes in zip(shown, panels, strict=True):
-        growth_lines(axes, arm)
+
+    def draw(arm: StudyArm, axes: Axes) -> None:
         for role, colour in _COLOURS.items():
             band(axes, curves[arm.name][role], colour, "o")
         axes.set_ylim(-0.03, 1.03)
         axes.set_yticks([0, 0.5, 1], ["0", "50", "100 %"])
-        axes.locator_params(axis="x", nbins=5)
-        axes.set_title(label(arm.name, 30), loc="left", fontsize=8, color=INK, pad=4)
-        axes.margins(x=0.02)
-    for name, colour in (("to be learnt", LEARNT), ("to be kept", KEPT), ("growth", GROWTH)):
-        panels[0].plot([], [], color=colour, label=name)
-    figure.legend(loc="upper right", ncols=3, labelcolor=MUTED, handlelength=1.2, borderaxespad=0.2)
-    name_steps(figure, "optimizer steps")
-    return figure
+
+    return curves_figure(shown, draw, {"to be learnt": LEARNT, "to be kept": KEPT})
 
 
 def _retained(arm: StudyArm, role: str) -> dict[int, Spread]:

@@ -1,11 +1,12 @@
 """What a study's figures with a panel per arm share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from foam_cli.report.canvas import GROWTH, MUTED
+from foam_cli.report.canvas import GROWTH, INK, MUTED, new_panels
+from foam_cli.report.points import label
 from foam_cli.report.study_folder import Spread, StudyArm
 
 MAX_PANELS = 16
@@ -21,6 +22,43 @@ def columns_of(count: int) -> int:
         Two to four.
     """
     return min(max(count, 2), 4)
+
+
+def name_arm(axes: Axes, arm: StudyArm) -> None:
+    """Write an arm's name over its panel.
+
+    Args:
+        axes: The axes.
+        arm: The arm.
+    """
+    axes.set_title(label(arm.name, 30), loc="left", fontsize=8, color=INK, pad=4)
+
+
+def curves_figure(
+    arms: Sequence[StudyArm], draw: Callable[[StudyArm, Axes], None], colours: Mapping[str, str]
+) -> Figure:
+    """Draw curves over the steps with growth marked, a panel per arm.
+
+    Args:
+        arms: The arms.
+        draw: Draws an arm's curves into its panel.
+        colours: What a colour means to its colour.
+
+    Returns:
+        The figure.
+    """
+    figure, panels = new_panels(len(arms), columns_of(len(arms)), 1.65)
+    for arm, axes in zip(arms, panels, strict=True):
+        growth_lines(axes, arm)
+        draw(arm, axes)
+        axes.locator_params(axis="x", nbins=5)
+        name_arm(axes, arm)
+        axes.margins(x=0.02)
+    for name, colour in {**colours, "growth": GROWTH}.items():
+        panels[0].plot([], [], color=colour, label=name)
+    figure.legend(loc="upper right", ncols=3, labelcolor=MUTED, handlelength=1.2, borderaxespad=0.2)
+    name_steps(figure, "optimizer steps")
+    return figure
 
 
 def band(axes: Axes, curve: Mapping[int, Spread] | Mapping[float, Spread], colour: str, marker: str) -> None:
