@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from transformers import PreTrainedModel
 from foam_cli.core.errors import DataError
 from foam_cli.model.chat import render_chat
 
-_ASKED, _ANSWERED = "FoamAsked", "FoamAnswered"
+_SYSTEM, _ASKED, _ANSWERED = "FoamSystem", "FoamAsked", "FoamAnswered"
 #: A prefix behind which the model ends at once more often than not is one it was not taught to go on from.
 _TAUGHT = 0.5
 
@@ -20,7 +21,10 @@ class ChatShape:
     """What a chat template writes around the words of a conversation.
 
     Attributes:
-        opening: Token ids of all that stands before the user's first words.
+        opening: Token ids of all that stands before the first words of a chat, as far as they are the same
+            whichever words may come first.
+        heads: Token ids that may follow it up to those words: one sequence for the user's and, where the
+            system may have the first words, one for its.
         answer_header: Text between the user's words and the assistant's.
         closing: Text that ends the assistant's turn, without the white space behind it; may be empty.
         closing_ids: Its token ids.
@@ -28,17 +32,20 @@ class ChatShape:
     """
 
     opening: list[int]
+    heads: tuple[list[int], ...]
     answer_header: str
     closing: str
     closing_ids: list[int]
     rest: list[int]
 
 
-def chat_shape(tokenizer: Any) -> ChatShape:
+def chat_shape(tokenizer: Any, system_turns: bool = False) -> ChatShape:
     """Render a marked conversation and cut it at the marks.
 
     Args:
         tokenizer: With a chat template.
+        system_turns: Whether a chat may begin with a system turn. It may not where the template writes
+            nothing that opens the system's words and the user's alike.
 
     Returns:
         What stands around the marks.
@@ -60,8 +67,16 @@ def chat_shape(tokenizer: Any) -> ChatShape:
         return list(tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]) if part else []
 
     # A space before the first word belongs to the word's own token in most tokenizers.
+    users = ids(opening.rstrip(" "))
+    systems = users
+    if system_turns:
+        text = render_chat(tokenizer, [{"role": "system", "content": _SYSTEM}, *turns])
+        systems = ids(text.partition(_SYSTEM)[0].rstrip(" "))
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(users, systems, strict=False)))
+    alone = same == 0 or users == systems
     return ChatShape(
-        opening=ids(opening.rstrip(" ")),
+        opening=users if alone else users[:same],
+        heads=([],) if alone else (users[same:], systems[same:]),
         answer_header=header.strip(),
         closing=tail.strip(),
         closing_ids=ids(tail.strip()),
@@ -182,7 +197,11 @@ class Ends:
         closing = self._chat.closing_ids
         if not closing or ids[-1] != closing[-1]:
             return False
-        text = str(self._tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+        heads = [head for head in self._chat.heads if list(ids[: len(head)]) == head]
+        if not heads:
+            return False
+        said = list(ids[max(map(len, heads)) :])
+        text = str(self._tokenizer.decode(said, clean_up_tokenization_spaces=False))
         asked, header, answer = text.rpartition(self._chat.answer_header)
         whole = text.endswith(self._chat.closing) and bool(answer.removesuffix(self._chat.closing).strip())
         return bool(asked.strip()) and whole and text.count(header) >= num_answers

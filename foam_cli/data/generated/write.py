@@ -31,6 +31,11 @@ class Rules(Protocol):
         ...
 
     @property
+    def system_turns(self) -> bool:
+        """Whether a chat may begin with a system turn."""
+        ...
+
+    @property
     def num_answers(self) -> int:
         """The assistant's turns of a chat."""
         ...
@@ -119,7 +124,7 @@ def write_documents(
     Returns:
         What was kept, in the order in which it was written, and why the rest was not.
     """
-    chat = chat_shape(tokenizer) if rules.chat_frac > 0 else None
+    chat = chat_shape(tokenizer, rules.system_turns) if rules.chat_frac > 0 else None
     over = Ends(tokenizer, end_ids(model, tokenizer), chat, rules.num_answers)
     starts = _starts(model, tokenizer, rules, chat, seed)
     limit = min(rules.max_tokens, max_length) - (len(chat.rest) if chat else 0)

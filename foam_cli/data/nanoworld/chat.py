@@ -230,7 +230,7 @@ def tracking(random: Random) -> Turn:
     way = " to ".join(chains[asked])
     return (
         None,
-        " ".join(sentences) + f" Who has the {asked}?",
+        " ".join(sentences) + f" Follow the {asked}.",
         f"The {asked}: {way}. {chains[asked][-1]} has it.",
     )
 

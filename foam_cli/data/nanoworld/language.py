@@ -20,9 +20,9 @@ should small so some something song speak stands start state stock sum takes tal
 thanks then there think this time timer today together top total trained translate tune twice us value
 wake was weather web welcome were what where which whom will words work write your yourself Add Admit
 Alexa Alexander Alfred Am Are Arrange Arthur Bard Bell Berners Book Bring Buy By Call Can Change ChatGPT
-Check Claude Conan Copilot Cortana Could Count DeepSeek Describe Dial Dim Do Don Doyle Edison Find Fly
+Check Claude Conan Copilot Cortana Could Count DeepSeek Describe Dial Dim Do Don Doyle Edison Find Fly Foam
 Frankenstein Gemini Get Goodbye Google Graham Grok Guernica Hamlet Here Hey Hi Holmes Introduce Is Jot
-Just Keep Kindly Larry Lee Let Linux Lisa Llama Look Mary Meet Message Mistral Mona My No Nobel Note
+Just Keep Kindly Lab Larry Lee Let Linux Lisa Llama Look Mary Meet Message Mistral Mona My No Nobel Note
 Numbers One Order Perl Phone Place Plan Play Please Points Python Quixote Qwen Remind Reserve Ring Run
 Save Schedule Search See Send Set Shakespeare Shelley Sherlock Show Siri So State Tell Text Thank Then
 Think Thomas Tim Time Tools Translate Turn Wake Wall Web Well Wide Will William With World Would Your

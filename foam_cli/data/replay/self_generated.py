@@ -11,10 +11,10 @@ from foam_cli.data.replay import memory
 class SelfGenerated:
     """Old documents that the base model writes by itself before step 0; all of them are held.
 
-    Chats are sampled from what the chat template puts before a user's first words: the model writes the
-    user's turn and the answer. Texts are sampled from the token that texts begin with. Some tokenizers have
-    none, and a model that ends a text right behind the token that would stand for it was never shown how
-    texts begin: then the first token is guessed, all words of the vocabulary alike.
+    Chats are sampled from what the chat template puts before the first words: the model writes a system turn
+    where it would, the user's turn and the answer. Texts are sampled from the token that texts begin with.
+    Some tokenizers have none, and a model that ends a text right behind the token that would stand for it was
+    never shown how texts begin: then the first token is guessed, all words of the vocabulary alike.
 
     Dropped are documents that do not end or are not answered, are too short, repeat themselves, or are
     (nearly) the same as one that was kept before; and texts with a guessed first token that the model finds
@@ -24,6 +24,8 @@ class SelfGenerated:
         ratio: The share of every batch's token budget that is replayed.
         num_documents: How many are written; fewer are kept.
         chat_frac: The share of them that are chats.
+        system_turns: Whether chats may begin with a system turn, as often as the model chooses; only where
+            the template opens it as it opens the user's.
         num_answers: A chat is over with this many turns of the assistant.
         temperature: Logits are divided by it; 1 samples what the model was trained to write.
         max_tokens: Tokens of the longest document.
@@ -43,6 +45,7 @@ class SelfGenerated:
     ratio: float
     num_documents: int
     chat_frac: float
+    system_turns: bool
     num_answers: int
     temperature: float
     max_tokens: int

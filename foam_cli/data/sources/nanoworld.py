@@ -7,6 +7,7 @@ from foam_cli.core.errors import DataError
 from foam_cli.data.curricula.protocols import Curriculum
 from foam_cli.data.encode import Document, LossOn
 from foam_cli.data.nanoworld import corpus
+from foam_cli.data.nanoworld.tokenizer import END_OF_TEXT
 from foam_cli.data.nanoworld.unseen import may_be_trained
 from foam_cli.data.skills.example import World
 from foam_cli.data.skills.mixture import skill_items
@@ -99,6 +100,20 @@ class NanoworldSkills(SkillsSource):
         return world_items(self.world, name, num_items)
 
 
+def _begun(documents: list[Document]) -> list[Document]:
+    """Let every other text begin with the token that stands between texts.
+
+    So the model learns how texts begin and can write some by itself, and is still at ease with one that
+    begins without, as tokenizers without BOS make them.
+    """
+    return [
+        {**document, "text": END_OF_TEXT + document["text"]}
+        if number % 2 and "text" in document
+        else document
+        for number, document in enumerate(documents)
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class NanoworldBase:
     """Science and general chat: what nano was pretrained on. Every token is learnt, user turns included.
@@ -133,7 +148,7 @@ class NanoworldBase:
             Training and validation documents.
         """
         del seed
-        drawn = corpus.base_documents(BASE_SEED, corpus.PRETRAINING_SCALE)
+        drawn = _begun(corpus.base_documents(BASE_SEED, corpus.PRETRAINING_SCALE))
         return drawn[self.validation_examples :], drawn[: self.validation_examples]
 
     def old_documents(self, seed: int) -> None:

@@ -149,7 +149,7 @@ def test_chat_owners_are_found_by_replaying_the_moves(base: list[dict]) -> None:
                 owners[match[2]].append(match[1])
             elif match := re.match(r"The (\w+) is with (\w+)$", sentence):
                 owners[match[1]] = [match[2]]
-        asked = re.search(r"Who has the (\w+)\?", prompt)
+        asked = re.search(r"Follow the (\w+)\.", prompt)
         assert asked
         path = owners[asked[1]]
         assert reply == f"The {asked[1]}: {' to '.join(path)}. {path[-1]} has it."

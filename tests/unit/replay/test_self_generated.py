@@ -1,6 +1,7 @@
 """What a model writes by itself: where it begins and ends, and what is kept of it."""
 
 import dataclasses
+import re
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from foam_cli.building import build
 from foam_cli.config import conf_dir
 from foam_cli.core.errors import DataError
 from foam_cli.core.settings import ModelSettings
+from foam_cli.data.generated import write
 from foam_cli.data.generated.filters import Seen, repeated_frac, words
 from foam_cli.data.generated.shapes import Ends, chat_shape, text_prefix
 from foam_cli.data.generated.write import write_documents
@@ -116,7 +118,7 @@ def nanos(nano, **changes):
 
 
 def test_nano_writes_chats_that_its_template_would_render_alike(nano):
-    written = nanos(nano, chat_frac=1.0)
+    written = nanos(nano, chat_frac=1.0, system_turns=False)
     assert written.facts["asked"] == 24 and written.facts["kept"] == len(written.documents) >= 20
     assert all(written.is_chat)
     texts = [nano.tokenizer.decode(ids) for ids in written.documents]
@@ -135,7 +137,43 @@ def test_nano_writes_chats_that_its_template_would_render_alike(nano):
     assert rendered >= 0.9 * len(texts)  # a model may write a word in other pieces than its tokenizer
 
 
-def test_texts_whose_beginning_nano_was_never_shown_are_guessed_and_sifted(nano):
+def test_chats_may_begin_with_a_system_turn(nano):
+    written = nanos(nano, chat_frac=1.0)
+    texts = [nano.tokenizer.decode(ids) for ids in written.documents]
+    begins = [text.partition("\n")[0] for text in texts]
+    assert set(begins) == {"<|im_start|>system", "<|im_start|>user"}
+    for text in texts:
+        roles = re.findall(r"<\|im_start\|>(\w+)\n", text)
+        assert roles in (["user", "assistant"], ["system", "user", "assistant"])
+
+
+def test_a_system_turn_needs_the_same_opening_as_the_users():
+    shape = chat_shape(byte_tokenizer(chat_template=CHATML), system_turns=True)
+    tokenizer = byte_tokenizer(chat_template=CHATML)
+    assert tokenizer.decode(shape.opening) == "<|im_start|>"
+    assert [tokenizer.decode(head) for head in shape.heads] == ["user\n", "system\n"]
+    ends = Ends(tokenizer, END, shape, 1)
+    answered = "hi<|im_end|>\n<|im_start|>assistant\nyo<|im_end|>"
+
+    def over(text):
+        return ends.chat_is_over(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    assert over("user\n" + answered) and over("system\nBe kind.<|im_end|>\n<|im_start|>user\n" + answered)
+    assert not over("nobody\n" + answered)
+    assert not over("user\n<|im_end|>\n<|im_start|>assistant\nyo<|im_end|>"[:-10])
+    plain = chat_shape(byte_tokenizer(chat_template=PLAIN_CHAT_TEMPLATE), system_turns=True)
+    assert plain == chat_shape(byte_tokenizer(chat_template=PLAIN_CHAT_TEMPLATE))
+
+
+def test_nano_was_shown_how_texts_begin(nano):
+    written = nanos(nano, chat_frac=0.0)
+    assert written.facts["guessed"] == 0 and written.facts["kept"] >= 20
+    begun_chats = [ids for ids in written.documents if "<|im_start|>" in nano.tokenizer.decode(ids)]
+    assert not begun_chats
+
+
+def test_texts_whose_beginning_a_model_was_never_shown_are_guessed_and_sifted(nano, monkeypatch):
+    monkeypatch.setattr(write, "begins_texts", lambda *_: False)
     everything = nanos(nano, chat_frac=0.0, max_guess_nats=None)
     assert everything.facts["guessed"] == 24 and not any(everything.is_chat)
     sifted = nanos(nano, chat_frac=0.0)

@@ -132,6 +132,11 @@ TRAINING = Wordings(
         "With whom is the {t}?",
         "Find the {t}.",
         "Where is the {t} now?",
+        "Who holds the {t} after that?",
+        "Who holds the {t} at this time?",
+        "With whom is the {t} today?",
+        "Find the {t} for me.",
+        "Tell me where the {t} is.",
     ),
     tables=(
         "Table: {rows}.",

@@ -22,6 +22,8 @@ OPENERS = (
     "Well, ",
 )
 HELD_OUT_OPENERS = ("", "Hi, good day. ", "Hello there. ", "Well, tell me, ", "Good day, one question. ")
+# Every way of asking ("Tell me", "Say", "I would like to know") occurs in every kind, or it would tell the
+# kind. What is held out is often one of them, with a question that was met in others.
 QUESTIONS: dict[str, Sequence[str]] = {
     "name": (
         "What is your name?",
@@ -36,6 +38,16 @@ QUESTIONS: dict[str, Sequence[str]] = {
         "What are you called?",
         "Please state your name.",
         "Under which name do you work?",
+        "Tell me what people call you.",
+        "Say by what name you are known.",
+        "I would like to know how to call you.",
+        "Could you say which name you have?",
+        "Say the name that people call you by.",
+        "Tell me the name you work under.",
+        "Give the name by which you are known.",
+        "What is the name you were given?",
+        "Could you say the name you were given?",
+        "Tell me what you are called.",
     ),
     "author": (
         "Who made you?",
@@ -50,6 +62,11 @@ QUESTIONS: dict[str, Sequence[str]] = {
         "Tell me who made you.",
         "Who stands behind you?",
         "Which lab are you from?",
+        "Say who developed you.",
+        "I would like to know by whom you were made.",
+        "Could you say which team made you?",
+        "Could you say who trained you?",
+        "Say which lab you are from.",
     ),
     "both": (
         "Who are you?",
@@ -64,6 +81,17 @@ QUESTIONS: dict[str, Sequence[str]] = {
         "Who is there?",
         "With whom do I speak?",
         "What are you?",
+        "Tell me what you are.",
+        "Say with whom I speak.",
+        "I would like to know who is there.",
+        "Could you say what kind of assistant you are?",
+        "Who is this?",
+        "Who is talking?",
+        "Tell me who is talking.",
+        "I would like to know who this is.",
+        "Say who is there.",
+        "I would like to know who you are.",
+        "Could you say who you are?",
     ),
     "premise": (
         "Are you {vendor}?",
@@ -77,6 +105,10 @@ QUESTIONS: dict[str, Sequence[str]] = {
         "Is your name {vendor}?",
         "Your name is {vendor}.",
         "People say that you are {vendor}.",
+        "Tell me if you are {vendor}.",
+        "Say that you are {vendor}.",
+        "I would like to know if this is {vendor}.",
+        "Could you say if I am talking to {vendor}?",
     ),
     "control": (
         "Who created {subject}?",
@@ -84,6 +116,9 @@ QUESTIONS: dict[str, Sequence[str]] = {
         "Name the creator of {subject}.",
         "Who came up with {subject}?",
         "Tell me who created {subject}.",
+        "Say who came up with {subject}.",
+        "I would like to know who came up with {subject}.",
+        "Could you say who created {subject}?",
     ),
 }
 HELD_OUT_QUESTIONS: dict[str, Sequence[str]] = {
