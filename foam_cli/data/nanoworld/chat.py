@@ -38,26 +38,39 @@ Turn = tuple[str | None, str, str]
 """System message (or None), prompt, reply."""
 LIST_WORDS = ("Notes", "Table", "List", "Register")
 SPOKEN_STEPS = {
-    "+": ("add {}", "plus {}", "{} more", "put {} on top", "then add {}", "now plus {}"),
-    "-": ("take away {}", "minus {}", "{} less", "remove {}", "then take away {}", "now minus {}"),
-    "x": ("double it", "times {}", "make it double", "then double it", "now times {}"),
+    "+": ("add {}", "plus {}", "{} more", "put {} on top"),
+    "-": ("take away {}", "minus {}", "{} less", "remove {}"),
+    "x": ("double it", "times {}", "make it double"),
 }
-LINKS = ("", "", "", "next ", "after that ", "and ", "also ", "again ")
+LINKS = ("", "", "", "next ", "after that ", "and ", "also ", "again ", "then ", "then ", "now ", "now ")
 """What may stand before a step of a sum."""
-LINKED = ("then ", "now ")
-"""How a step begins that is linked already."""
 STORY_OPENINGS = ("", "", "", "Then ", "Now ", "Later ", "Today ")
+OWNS = (
+    "{a} has the {t}.",
+    "{a} holds the {t}.",
+    "The {t} is with {a}.",
+    "At first {a} has the {t}.",
+    "At first {a} holds the {t}.",
+    "At first the {t} is with {a}.",
+)
 MOVES = (
     "{a} gives the {t} to {b}.",
+    "{a} gives {b} the {t}.",
     "{b} gets the {t} from {a}.",
     "{a} hands {b} the {t}.",
     "{a} passes the {t} to {b}.",
+    "{a} passes {b} the {t}.",
     "{b} takes the {t} from {a}.",
-    "Now {a} gives the {t} to {b}.",
-    "Then {b} gets the {t} from {a}.",
-    "Now {a} hands {b} the {t}.",
 )
-MOVE_OPENINGS = ("", "", "", "Soon ", "Later ", "Next ", "After that ")
+MOVE_OPENINGS = ("", "", "", "Soon ", "Later ", "Next ", "After that ", "Then ", "Then ", "Now ", "Now ")
+FOLLOW = (
+    "Follow the {t}.",
+    "Follow the {t} from hand to hand.",
+    "Tell me the way of the {t}.",
+    "Which way did the {t} go?",
+    "Where did the {t} go, from first to last?",
+)
+"""The thing is the last word in some and not in others, so that it must be looked for."""
 
 
 def copy(random: Random) -> Turn:
@@ -141,7 +154,7 @@ def arithmetic(random: Random) -> Turn:
     """Add, subtract and double, in one step or in two or three."""
     start, steps, lines = random.randint(0, 20), [], []
     value = start
-    for _ in range(random.choice([1, 1, 2, 3])):
+    for _ in range(random.choice([1, 2, 2, 3])):
         sign, operand = draw_step(random, value)
         result = apply_step(value, sign, operand)
         steps.append((sign, operand))
@@ -154,8 +167,7 @@ def _sum_prompt(random: Random, start: int, steps: list[tuple[str, int]]) -> str
     if len(steps) == 1:
         sign, operand = steps[0]
         return random.choice(["What is {} {} {}?", "Work out {} {} {}."]).format(start, sign, operand)
-    words = [random.choice(SPOKEN_STEPS[sign]).format(operand) for sign, operand in steps]
-    words = [step if step.startswith(LINKED) else random.choice(LINKS) + step for step in words]
+    words = [random.choice(LINKS) + random.choice(SPOKEN_STEPS[sign]).format(n) for sign, n in steps]
     opening = random.choice(["Start with {}", "Take {}", "Begin with {}"]).format(start)
     return ", ".join([opening, *words]) + random.choice([".", ". Step by step."])
 
@@ -218,19 +230,18 @@ def tracking(random: Random) -> Turn:
     people = iter(coin_names(random, 5))
     things = random.sample(ITEMS, 2)
     chains = {thing: [next(people)] for thing in things}
-    openings = ["{a} has the {t}.", "{a} holds the {t}.", "The {t} is with {a}.", "At first {a} has the {t}."]
-    sentences = [random.choice(openings).format(a=chain[0], t=thing) for thing, chain in chains.items()]
+    sentences = [random.choice(OWNS).format(a=chain[0], t=thing) for thing, chain in chains.items()]
     for _ in range(random.randint(0, 3)):
         thing = random.choice(things)
         giver, receiver = chains[thing][-1], next(people)
         move = random.choice(MOVES).format(a=giver, b=receiver, t=thing)
-        sentences.append(move if move[:4] in ("Then", "Now ") else random.choice(MOVE_OPENINGS) + move)
+        sentences.append(random.choice(MOVE_OPENINGS) + move)
         chains[thing].append(receiver)
     asked = random.choice(things)
     way = " to ".join(chains[asked])
     return (
         None,
-        " ".join(sentences) + f" Follow the {asked}.",
+        " ".join([*sentences, random.choice(FOLLOW).format(t=asked)]),
         f"The {asked}: {way}. {chains[asked][-1]} has it.",
     )
 

@@ -37,15 +37,14 @@ def test_no_seed_trains_a_prompt_that_is_asked_and_replay_holds_none(source):
 def test_what_is_left_out_is_what_training_may_ask_and_the_others_keep_their_ids(source):
     every = corpus.chat_items()
     kept = source.evaluation_items("general_chat", None)
-    assert kept == [one for one in every if not may_be_trained(one)] and len(kept) == 215
+    assert kept == [one for one in every if not may_be_trained(one)] and len(kept) == 219
     left_out = {one["messages"][-1]["content"] for one in every} - {
         one["messages"][-1]["content"] for one in kept
     }
-    assert {"Repeat the name Fogo.", "What is 5 + 1?", "Good morning from Veva.", "Who has 22?"} <= left_out
+    assert {"Repeat the name Fogo.", "What is 7 + 3?", "Good morning from Veva.", "Who has 22?"} <= left_out
     assert not left_out & {
         "Say Duso.",
-        "What is 8 x 2?",
-        "How are you? I am Bemo.",
+        "Begin with 1, double it, add 2.",
         "Which is last: Lugu, Gepo?",
     }
     identity = [one["id"] for one in source.evaluation_items("identity", None)]
