@@ -44,7 +44,8 @@ def test_what_is_left_out_is_what_training_may_ask_and_the_others_keep_their_ids
     assert {"Repeat the name Fogo.", "What is 7 + 3?", "Good morning from Veva.", "Who has 22?"} <= left_out
     assert not left_out & {
         "Say Duso.",
-        "Begin with 1, double it, add 2.",
+        "What is 3 x 2?",
+        "How are you? I am Bemo.",
         "Which is last: Lugu, Gepo?",
     }
     identity = [one["id"] for one in source.evaluation_items("identity", None)]

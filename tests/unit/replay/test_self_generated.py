@@ -160,7 +160,7 @@ def test_a_system_turn_needs_the_same_opening_as_the_users():
 
     assert over("user\n" + answered) and over("system\nBe kind.<|im_end|>\n<|im_start|>user\n" + answered)
     assert not over("nobody\n" + answered)
-    assert not over("user\n<|im_end|>\n<|im_start|>assistant\nyo<|im_end|>"[:-10])
+    assert not over("user\n" + answered.removeprefix("hi"))  # nothing was asked
     plain = chat_shape(byte_tokenizer(chat_template=PLAIN_CHAT_TEMPLATE), system_turns=True)
     assert plain == chat_shape(byte_tokenizer(chat_template=PLAIN_CHAT_TEMPLATE))
 
