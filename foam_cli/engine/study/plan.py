@@ -1,5 +1,6 @@
 """From a study to its runs: arms crossed with the grid and the seeds, every one composed and built."""
 
+import fnmatch
 import itertools
 import json
 import re
@@ -57,7 +58,7 @@ class PlannedRun:
 
 
 def arms_of(study: Study) -> list[Arm]:
-    """Cross the arms with the grid.
+    """Cross the arms with the grid, and leave out what the study skips.
 
     Args:
         study: The study.
@@ -67,7 +68,7 @@ def arms_of(study: Study) -> list[Arm]:
         without arms has a single one that is not named.
 
     Raises:
-        ConfigError: Two arms would have one name.
+        ConfigError: Two arms would have one name; what is to be skipped is not there, or all there is.
     """
     short = _short_names(list(study.grid))
     axes = [_points(key, short[key], values) for key, values in study.grid.items()]
@@ -81,7 +82,13 @@ def arms_of(study: Study) -> list[Arm]:
     names = [arm.name for arm in arms]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"study.grid: two arms would be called {twice[0]}; leave one of the values out.")
-    return arms
+    for pattern in study.skip:
+        if not fnmatch.filter(names, pattern):
+            raise ConfigError(f"study.skip: {pattern} is the name of no arm.{config.nearest(pattern, names)}")
+    left = [arm for arm in arms if not any(fnmatch.fnmatchcase(arm.name, pattern) for pattern in study.skip)]
+    if arms and not left:
+        raise ConfigError(f"study.skip={study.skip}: leaves no arm.")
+    return left
 
 
 def _points(
@@ -198,6 +205,7 @@ def baseline_of(study: Study, arms: Sequence[Arm]) -> dict[str, str]:
 
     Returns:
         Arm to its baseline: the one that the study names, at the same point of the grid where there is one.
+        An arm whose baseline is skipped has none.
 
     Raises:
         ConfigError: There is no such arm.
@@ -210,4 +218,4 @@ def baseline_of(study: Study, arms: Sequence[Arm]) -> dict[str, str]:
         known = [*study.arms, *names]
         raise ConfigError(f"study.baseline={wanted}: there is no such arm.{config.nearest(wanted, known)}")
     pairs = {arm.name: wanted + arm.name.removeprefix(arm.family) for arm in arms}
-    return {name: other for name, other in pairs.items() if name != other}
+    return {name: other for name, other in pairs.items() if name != other and other in names}

@@ -45,6 +45,7 @@ class Study:
             combination of them.
         baseline: The arm that all others are compared with, crossed with the grid as they are; or one full
             name. None: the first.
+        skip: Crossed arms that are left out, by name; * stands for any letters.
         search: What `foam ablate search` looks for, or None.
     """
 
@@ -54,6 +55,7 @@ class Study:
     arms: dict[str, list[str]]
     grid: dict[str, Any]
     baseline: str | None
+    skip: list[str]
     search: Search | None
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from foam_cli.engine.study import places
 from foam_cli.engine.study.plan import arms_of, baseline_of, override_value, plan_runs
 from foam_cli.engine.study.settings import Study
 
-NOTHING = {"settings": [], "grid": {}, "baseline": None, "search": None}
+NOTHING = {"settings": [], "grid": {}, "baseline": None, "skip": [], "search": None}
 
 
 def study(**more) -> Study:
@@ -64,6 +64,24 @@ def test_lists_are_written_as_hydra_reads_them():
 def test_the_baseline_is_met_at_the_same_point_of_the_grid_or_is_one_arm(baseline, expected):
     one = study(grid={"train.lr": [1, 2]}, baseline=baseline)
     assert baseline_of(one, arms_of(one)) == expected
+
+
+def test_arms_of_the_cross_can_be_left_out():
+    one = study(grid={"train.lr": [1, 2]}, baseline="none", skip=["none+lr=2"])
+    assert [arm.name for arm in arms_of(one)] == ["none+lr=1", "v3+lr=1", "v3+lr=2"]
+    assert baseline_of(one, arms_of(one)) == {"v3+lr=1": "none+lr=1"}
+    assert [arm.name for arm in arms_of(study(grid={"train.lr": [1, 2]}, skip=["*+lr=1"]))] == [
+        "none+lr=2", "v3+lr=2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("skip", "complaint"),
+    [("nome", "nome is the name of no arm. Did you mean 'none'"), ("*", "leaves no arm")],
+)
+def test_to_leave_out_what_is_not_there_or_everything_is_refused(skip, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        arms_of(study(skip=[skip]))
 
 
 def test_a_baseline_that_is_not_there_is_refused():

@@ -19,7 +19,7 @@ from foam_cli.engine.study.settings import Study
 
 STUDY = Study(
     name="s", seeds=[0, 1, 2], settings=[], arms={"none": ["growth=none"], "v3": [], "slow": []},
-    grid={}, baseline=None, search=None,
+    grid={}, baseline=None, skip=[], search=None,
 )  # fmt: skip
 SCHEMA = json.loads((files("foam_cli") / "assets" / "ablation_comparison.schema.json").read_text("utf-8"))
 
