@@ -66,7 +66,7 @@ MOVE_OPENINGS = ("", "", "", "Soon ", "Later ", "Next ", "After that ", "Then ",
 FOLLOW = (
     "Follow the {t}.",
     "Follow the {t} from hand to hand.",
-    "Tell me the way of the {t}.",
+    "On which way did the {t} go?",
     "Which way did the {t} go?",
     "Where did the {t} go, from first to last?",
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from foam_cli.data.skills.example import Message, Random
 from foam_cli.data.skills.identity import Identity, Maker, Side
 from foam_cli.data.skills.nano.creators import CONTROL_SUBJECTS, CREATORS
+from foam_cli.data.words import all_names, is_held_out, word_list
 
 SHARE = 0.19
 WEIGHTS = {"name": 3, "author": 3, "both": 3, "premise": 3, "control": 4}
@@ -156,10 +157,10 @@ HELD_OUT_QUESTIONS: dict[str, Sequence[str]] = {
         "I would like to know who created {subject}.",
     ),
 }
-VENDORS = ("ChatGPT", "Siri", "Alexa", "Llama", "Mistral", "Qwen", "Bard", "Grok")
+ASSISTANTS = ("ChatGPT", "Siri", "Alexa", "Llama", "Mistral", "Qwen", "Bard", "Grok")
 HELD_OUT_VENDORS = ("Claude", "Gemini", "DeepSeek", "Copilot", "Cortana")
 OTHER_NAMES = (
-    *VENDORS,
+    *ASSISTANTS,
     *HELD_OUT_VENDORS,
     "OpenAI",
     "Anthropic",
@@ -170,6 +171,10 @@ OTHER_NAMES = (
     "Apple",
     "Amazon",
 )
+FAMOUS = word_list("Alexander Arthur Edison Graham Hamlet Holmes Larry Mary Nobel Sherlock Thomas William")
+PEOPLE = tuple(name for name in all_names() if not is_held_out(name))
+# Not only assistants, so that any name is a wrong one; of assistants and the famous as many as of people.
+VENDORS = (*(*ASSISTANTS, *FAMOUS) * (len(PEOPLE) // (len(ASSISTANTS) + len(FAMOUS))), *PEOPLE)
 PREVIOUS_NAMES = ("Pebble", "Quarry Works")
 """The identity that the embedded base model has before."""
 
