@@ -198,7 +198,7 @@ def test_small_runs_read_every_field(
         finish("train", *plain, "growth=v3", *often, f"regularizer={option}")
     own = ["replay=self_generated", "replay.num_documents=4", "replay.max_tokens=8", "replay.min_tokens=1"]
     own += ["replay.max_guess_nats=100", "replay.max_overlap_frac=1", "replay.max_repeated_frac=1"]
-    finish("train", *plain[:-1], "growth=none", *own, "replay.keep_unended=true")
+    finish("train", *plain[:-1], "growth=none", *own, "replay.keep_unended=true", "replay.without=[qwxz]")
     source = ["replay.source=files", "replay.source.path=text.txt"]
     finish("train", *plain[:-1], "growth=none", "replay=loss_weighted", *source)
     finish("train", *plain, "growth=none", "data.curriculum=difficulty", "interpolate=wise_ft")

@@ -21,6 +21,19 @@ def words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
+def holds_word(text: str, word: str) -> bool:
+    """Say whether a word occurs in a text, in upper or lower case.
+
+    Args:
+        text: Any text.
+        word: One word or several.
+
+    Returns:
+        Whether it stands there as such, and not only as a part of another.
+    """
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) is not None
+
+
 def repeated_frac(ids: Sequence[int]) -> float:
     """The share of a document's runs of four tokens that it has written before.
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from transformers import PreTrainedModel
 
 from foam_cli.core.seeds import derive_seed, rng
-from foam_cli.data.generated.filters import Seen, repeated_frac
+from foam_cli.data.generated.filters import Seen, holds_word, repeated_frac
 from foam_cli.data.generated.shapes import ChatShape, Ends, begins_texts, chat_shape, end_ids, text_prefix
 from foam_cli.model.sampling import Progress, Sampled, sample_documents
 
@@ -53,6 +53,11 @@ class Rules(Protocol):
     @property
     def min_tokens(self) -> int:
         """Tokens of the shortest."""
+        ...
+
+    @property
+    def without(self) -> Sequence[str]:
+        """Words that none may hold."""
         ...
 
     @property
@@ -197,7 +202,8 @@ class _Judge:
         # What every document begins with would make all of them alike.
         said = [*start.ids, *one.ids] if start.guessed else one.ids
         text = str(self._tokenizer.decode(said, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-        return self._seen.why_not(text)
+        unwanted = any(holds_word(text, word) for word in rules.without)
+        return "unwanted" if unwanted else self._seen.why_not(text)
 
 
 def _kept(

@@ -30,6 +30,8 @@ class SelfGenerated:
         temperature: Logits are divided by it; 1 samples what the model was trained to write.
         max_tokens: Tokens of the longest document.
         min_tokens: Tokens that a document must have beside those it was given.
+        without: Words of what the model shall no longer say, as a name that it is to lose: a document in
+            which one of them occurs is left out.
         keep_unended: Whether documents that ran out of tokens are kept.
         max_repeated_frac: At most this share of a document's runs of four tokens may be a repetition.
         max_overlap_frac: At most this share of its runs of 13 words may occur in documents kept before.
@@ -50,6 +52,7 @@ class SelfGenerated:
     temperature: float
     max_tokens: int
     min_tokens: int
+    without: list[str]
     keep_unended: bool
     max_repeated_frac: float
     max_overlap_frac: float
@@ -63,6 +66,8 @@ class SelfGenerated:
         for name in ("chat_frac", "max_repeated_frac", "max_overlap_frac"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"replay.{name}={getattr(self, name)}: must lie between 0 and 1.")
+        if not all(word.strip() for word in self.without):
+            raise ValueError(f"replay.without={self.without}: names a word that is empty.")
         if self.temperature <= 0:
             raise ValueError(f"replay.temperature={self.temperature}: must be positive.")
         if self.max_tokens <= self.min_tokens:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections import Counter
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ from foam_cli.config import conf_dir
 from foam_cli.core.errors import DataError
 from foam_cli.core.settings import ModelSettings
 from foam_cli.data.generated import write
-from foam_cli.data.generated.filters import Seen, repeated_frac, words
+from foam_cli.data.generated.filters import Seen, holds_word, repeated_frac, words
 from foam_cli.data.generated.shapes import Ends, chat_shape, text_prefix
 from foam_cli.data.generated.write import write_documents
 from foam_cli.data.replay.self_generated import SelfGenerated
@@ -96,7 +97,14 @@ def test_duplicates_and_near_duplicates():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"num_documents": 0}, {"chat_frac": 1.5}, {"temperature": 0.0}, {"min_tokens": 300}, {"ratio": 0.0}],
+    [
+        {"num_documents": 0},
+        {"chat_frac": 1.5},
+        {"temperature": 0.0},
+        {"min_tokens": 300},
+        {"ratio": 0.0},
+        {"without": [" "]},
+    ],
 )
 def test_senseless_values_are_refused(changes):
     with pytest.raises(Exception, match=rf"replay\.(max_tokens|{next(iter(changes))})"):
@@ -181,6 +189,24 @@ def test_texts_whose_beginning_a_model_was_never_shown_are_guessed_and_sifted(na
     kept = {tuple(ids) for ids in sifted.documents}
     assert kept and kept <= {tuple(ids) for ids in everything.documents}
     assert all(ids[-1] == nano.tokenizer.eos_token_id for ids in sifted.documents)
+
+
+def test_what_the_model_is_to_say_no_more_is_left_out(nano):
+    everything = nanos(nano)
+    texts = [nano.tokenizer.decode(ids, skip_special_tokens=True) for ids in everything.documents]
+    often = Counter(word for text in texts for word in {*words(text)})
+    word = next(word for word, count in often.most_common() if 2 <= count <= len(texts) // 2)
+    without = nanos(nano, without=[word.upper()])
+    left = [nano.tokenizer.decode(ids, skip_special_tokens=True) for ids in without.documents]
+    assert left == [text for text in texts if word not in words(text)]
+    assert without.facts["unwanted"] == often[word]
+
+
+def test_a_word_is_found_as_such():
+    assert holds_word("My name is Pebble.", "pebble") and holds_word("made by Quarry Works", "Quarry Works")
+    assert (
+        not holds_word("pebbles", "pebble") and not holds_word("C+", "C++") and holds_word("in C++.", "C++")
+    )
 
 
 def test_it_is_a_function_of_the_seed(nano):
