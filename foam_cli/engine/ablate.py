@@ -30,9 +30,10 @@ from foam_cli.engine.study import places
 from foam_cli.engine.study.estimate import estimate
 from foam_cli.engine.study.jobs import Order
 from foam_cli.engine.study.plan import PlannedRun, arms_of, baseline_of, plan_runs
-from foam_cli.engine.study.results import compare_arms, side_by_side, write_results
+from foam_cli.engine.study.results import compare_arms, write_results
 from foam_cli.engine.study.settings import StudySettings
 from foam_cli.engine.study.supervise import Ended, supervise
+from foam_cli.engine.study.tables import side_by_side
 from foam_cli.report.study_page import draw_soon, study_report
 
 _OWN_KEYS = ("study", "launcher", "run_limit_s", "results_dir")

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from foam_cli.report.in_short import in_short, main_metrics
 from foam_cli.report.numbers import as_number, is_fraction
 from foam_cli.report.run_folder import RunFolder, mapping, read_object, read_run
 
@@ -61,12 +62,12 @@ class StudyArm:
     @property
     def learnt(self) -> Spread | None:
         """The mean score of what was to be learnt."""
-        return spread([_mean(_finals(run, "learnt")) for run in self.runs.values()])
+        return spread([in_short(run.result).get("learnt") for run in self.runs.values()])
 
     @property
     def kept(self) -> Spread | None:
-        """The mean change of what was to be kept."""
-        return spread([_mean(_changes(run, "kept")) for run in self.runs.values()])
+        """The mean change of what was to be kept, of tasks whose main metric is a fraction."""
+        return spread([_change(run) for run in self.runs.values()])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,26 +133,15 @@ def tasks_of(run: RunFolder, role: str) -> list[str]:
     Returns:
         E.g. `science/acc`.
     """
-    roles = mapping(run.result.get("roles"))
-    primary = mapping(run.result.get("primary"))
-    return [f"{task}/{m}" for task, m in primary.items() if roles.get(task) == role and is_fraction(str(m))]
+    return [f"{task}/{m}" for task, m in main_metrics(run.result, role).items() if is_fraction(m)]
 
 
-def _finals(run: RunFolder, role: str) -> list[float | None]:
-    metrics = mapping(run.result.get("metrics"))
-    return [as_number(metrics.get(f"final/{key}")) for key in tasks_of(run, role)]
-
-
-def _changes(run: RunFolder, role: str) -> list[float | None]:
-    metrics = mapping(run.result.get("metrics"))
-    base = [as_number(metrics.get(f"base/{key}")) for key in tasks_of(run, role)]
-    pairs = zip(base, _finals(run, role), strict=True)
-    return [None if before is None or after is None else after - before for before, after in pairs]
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known and len(known) == len(values) else None
+def _change(run: RunFolder) -> float | None:
+    short = in_short(run.result)
+    kept = main_metrics(run.result, "kept").items()
+    losses = [short.get(f"forgotten/{task}") for task, metric in kept if is_fraction(metric)]
+    known = [loss for loss in losses if loss is not None]
+    return -statistics.fmean(known) if known and len(known) == len(losses) else None
 
 
 # ---------------------------------------------------------------- reading

@@ -1,4 +1,4 @@
-"""What a study shows: the arms side by side, each against its baseline: JSON, CSV, Markdown, a table."""
+"""What a study shows: the arms side by side, each against its baseline, in JSON, CSV and Markdown."""
 
 import csv
 import io
@@ -8,32 +8,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.table import Column, Table
-from rich.text import Text
-
 from foam_cli.core.files import read_json, write_json, write_text
 from foam_cli.core.seen import seen_labels
-from foam_cli.core.text import visible
 from foam_cli.engine import examine
 from foam_cli.engine.study.plan import Arm
 from foam_cli.engine.study.settings import Study
+from foam_cli.engine.study.tables import COSTS, markdown
 from foam_cli.evaluation.effects import Effect, corrected, effect, verdict
+from foam_cli.report.in_short import in_short
 
 #: Of ablation_comparison.json; docs/studies.md says what each version holds.
 SCHEMA_VERSION = 2
 
 Runs = Mapping[tuple[str, int], Path]
-
-#: What stands beside every score: name in the document, and where result.json has it.
-_COSTS = {
-    "seconds": ("seconds",),
-    "training_seconds": ("training_seconds",),
-    "tokens": ("tokens",),
-    "flops": ("flops",),
-    "parameters/final": ("parameters", "final"),
-    "parameters/trainable": ("parameters", "trainable"),
-    "peak_memory_bytes": ("peak_memory_bytes",),
-}
 
 
 def compare_arms(
@@ -88,8 +75,8 @@ def _side(arm: Arm, seeds: Sequence[int], runs: Runs) -> dict[str, Any]:
 def _numbers(run: Path) -> tuple[dict[str, Any], dict[str, float]]:
     """A run's result.json, and all its numbers in one flat map."""
     result = read_json(run / "result.json")
-    numbers = dict(result["metrics"])
-    for name, path in _COSTS.items():
+    numbers = {**result["metrics"], **in_short(result)}
+    for name, path in COSTS.items():
         value: Any = result
         for key in path:
             value = value.get(key) if value is not None else None
@@ -153,7 +140,7 @@ def write_results(document: Mapping[str, Any], runs: Runs, folder: Path) -> Path
     target = folder / "ablation_comparison.json"
     write_json(target, document)
     write_text(target.with_suffix(".csv"), _csv(runs))
-    write_text(target.with_suffix(".md"), _markdown(document))
+    write_text(target.with_suffix(".md"), markdown(document))
     return target
 
 
@@ -167,68 +154,3 @@ def _csv(runs: Runs) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _markdown(document: Mapping[str, Any]) -> str:
-    arms, keys = document["arms"], _rows(document["arms"])
-    costs = [(key, key.replace("_", " "), "") for key in _COSTS if _known(key, arms)]
-    lines = [f"# {document['study']}", "", *document["verdicts"], ""]
-    lines += [f"Median [lowest, highest] of {len(document['seeds'])} seeds.", ""]
-    lines += [f"| | {' | '.join(arms)} |", "|---" * (len(arms) + 1) + "|"]
-    for key, task, when in [*keys, *costs]:
-        cells = [_cell(arm["metrics"].get(key)) for arm in arms.values()]
-        lines.append(f"| {f'{task}, {when}'.removesuffix(', ')} | {' | '.join(cells)} |")
-    lines += ["", "| arm | against | task | points [95 %] | Cohen's h | p (Holm) | |", "|---" * 7 + "|"]
-    for one in document["comparisons"]:
-        for task, e in one["tasks"].items():
-            points = f"{e['points']:+.1f} [{e['low']:+.1f}, {e['high']:+.1f}]"
-            words = [one["arm"], one["baseline"], task, points, f"{e['cohens_h']:+.2f}", f"{e['p_holm']:.4f}"]
-            lines.append(f"| {' | '.join([*words, e['finding']])} |")
-    for label, error in document["failures"].items():
-        lines += ["", f"Failed: {label}: {error}"]
-    return "\n".join(lines) + "\n"
-
-
-def side_by_side(document: Mapping[str, Any]) -> Table:
-    """Show a comparison.
-
-    Args:
-        document: From `compare_arms`.
-
-    Returns:
-        A table with an arm per column; medians over seeds, extremes in brackets.
-    """
-    arms = document["arms"]
-    title = f"{document['study']}: median of {len(document['seeds'])} seeds"
-    columns = [Column(Text(visible(arm))) for arm in arms]
-    table = Table("task", "when", *columns, title=Text(visible(title)))
-    costs = {"parameters/trainable": "trainable parameters", "flops": "FLOPs", "tokens": "tokens",
-             "seconds": "seconds in all", "peak_memory_bytes": "peak memory, bytes"}  # fmt: skip
-    rows = [*_rows(arms), *((key, name, "") for key, name in costs.items() if _known(key, arms))]
-    for key, task, when in rows:
-        cells = [_cell(arm["metrics"].get(key)) for arm in arms.values()]
-        table.add_row(Text(visible(task)), when, *cells, end_section=when in ("final", ""))
-    return table
-
-
-def _rows(arms: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    primary: dict[str, str] = next((arm["primary"] for arm in arms.values() if arm["primary"]), {})
-    seen = {task: label for arm in arms.values() for task, label in arm["seen"].items()}
-    return [
-        (f"{when}/{task}/{metric}", f"{task} ({seen[task]})" if task in seen else task, when)
-        for task, metric in primary.items()
-        for when in ("base", "final")
-    ]
-
-
-def _known(key: str, arms: Mapping[str, Any]) -> bool:
-    return any(key in arm["metrics"] for arm in arms.values())
-
-
-def _cell(spread: Mapping[str, Any] | None) -> str:
-    if spread is None:
-        return "-"
-    counted = all(isinstance(value, int) for value in spread["values"])
-    form = "{:,.0f}" if counted or spread["median"] > 1000 else "{:.3f}"
-    low, middle, high = (form.format(spread[key]) for key in ("min", "median", "max"))
-    return middle if low == high else f"{middle} [{low}, {high}]"

@@ -96,8 +96,11 @@ def test_the_csv_has_a_row_per_run_and_the_markdown_every_number(runs, tmp_path)
     assert rows[3]["final/science/acc"] == "0.8" and rows[3]["seconds"] == "2.5"
     page = (tmp_path / "ablation_comparison.md").read_text()
     expected = [
-        "| science, final | 0.510 [0.500, 0.520] | 0.810 [0.800, 0.820] |",
-        "| parameters/trainable | 4 | 4 | 4 |",
+        "| arm | trainable parameters | seconds |",
+        "| v3 | 4 | 2.5 |",
+        "| arm | science, base | science, final |",
+        "| v3 | - | 0.810 [0.800, 0.820] |",
+        "Median [lowest, highest] of 2 to 3 seeds.",
         "| v3 | none | science | +30.0 [",
         "Failed: slow/2: boom",
         "v3 against none, 3 seeds: better",
@@ -112,7 +115,8 @@ def test_flops_stand_beside_the_scores_where_they_were_counted(runs, tmp_path):
     jsonschema.validate(found, SCHEMA)
     assert found["arms"]["none"]["metrics"]["flops"]["median"] == 7e15
     write_results(found, counted, tmp_path)
-    assert "| flops | 7,000,000,000,000,000 |" in (tmp_path / "ablation_comparison.md").read_text()
+    assert "| FLOPs, 10¹² |" in (tmp_path / "ablation_comparison.md").read_text()
+    assert "| 7000.0 |" in (tmp_path / "ablation_comparison.md").read_text()
 
 
 def test_an_estimate_is_the_median_of_the_arms_finished_seeds(tmp_path):
