@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from foam_cli.report.in_short import in_short, main_metrics
-from foam_cli.report.numbers import as_number, is_fraction
+from foam_cli.report.numbers import as_number, is_fraction, plural
 from foam_cli.report.run_folder import RunFolder, mapping, read_object, read_run
 
 COMPARISON = "ablation_comparison.json"
@@ -176,7 +176,10 @@ def read_study(folder: Path) -> StudyFolder:
         arms = [_compared_arm(path, name, mapping(side), notes) for name, side in sides.items()]
         _note_what_is_new(path, arms, failures, notes)
     else:
-        arms, failures = _found_arms(path)
+        arms, failures, unfinished = _found_arms(path)
+        if unfinished:
+            names = ", ".join(unfinished[:4]) + (", ..." if len(unfinished) > 4 else "")
+            notes.append(f"not finished: {plural(len(unfinished), 'run')} ({names}).")
         notes.append(f"{COMPARISON} is not there: the differences below are medians without a test.")
     for arm in arms:
         notes += [f"{arm.name}/{seed}: {note}" for seed, run in arm.runs.items() for note in run.notes]
@@ -222,20 +225,23 @@ def _note_what_is_new(path: Path, arms: list[StudyArm], failures: dict[str, str]
         notes.append(f"{COMPARISON} knows nothing of {len(others)} more runs here ({names}).")
 
 
-def _found_arms(path: Path) -> tuple[list[StudyArm], dict[str, str]]:
-    """Arms by their folders; of runs of the same seed the last that is finished."""
+def _found_arms(path: Path) -> tuple[list[StudyArm], dict[str, str], list[str]]:
+    """Arms by their folders, what failed, and what has yet to finish; of runs of a seed the last finished."""
     runs: dict[str, dict[str, RunFolder]] = {}
     failures: dict[str, str] = {}
+    unfinished: list[str] = []
     for folder in _run_folders(path):
         arm, seed = folder.parent.name, folder.name.partition("-")[0]
         run = read_run(folder)
         if run.status == "finished":
             runs.setdefault(arm, {})[seed] = run
+        elif said := run.result.get("error") or read_object(folder / "attempt.json", []).get("error"):
+            failures[f"{arm}/{folder.name}"] = str(said)
         else:
-            said = run.result.get("error") or read_object(folder / "attempt.json", []).get("error")
-            failures[f"{arm}/{folder.name}"] = str(said or f"it is {run.status}")
+            unfinished.append(f"{arm}/{folder.name}")
     changed = _differences({arm: next(iter(found.values())).config for arm, found in runs.items()})
-    return [StudyArm(name=arm, overrides=changed[arm], runs=found) for arm, found in runs.items()], failures
+    arms = [StudyArm(name=arm, overrides=changed[arm], runs=found) for arm, found in runs.items()]
+    return arms, failures, unfinished
 
 
 def _differences(configs: dict[str, str]) -> dict[str, list[str]]:

@@ -129,10 +129,13 @@ def test_a_run_that_did_not_finish_is_a_failure_and_a_later_one_counts(study: Pa
     shutil.copytree(study / "v3" / "0", study / "v3" / "0-2")
     (study / "v3" / "2" / "result.json").unlink()
     write(study / "v3" / "2" / "attempt.json", {"status": "failed", "error": "killed"})
+    (study / "v3" / "3").mkdir()
+    (study / "v3" / "3" / "config.yaml").write_text("seed: 3\n")
     found = read_study(study)
     assert {arm.name: list(arm.runs) for arm in found.arms} == {"none": ["0"], "v3": ["0"]}
     assert found.arms[1].runs["0"].path.name == "0-2"
     assert found.failures == {"v3/1": "out of memory", "v3/2": "killed"}
+    assert "not finished: 1 run (v3/3)." in found.notes
 
 
 def test_the_line_of_the_best_leaves_out_what_is_surpassed():
