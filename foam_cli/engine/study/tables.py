@@ -73,7 +73,8 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
     arms = document["arms"]
     title = Text(visible(f"{document['study']}: median of {_num_seeds(arms)}"))
     if len(arms) > _MOST_COLUMNS:
-        table = Table("arm", *map(Text, map(visible, _short_columns(arms).values())), title=title)
+        heads = [Column(Text(visible(head))) for head in _short_columns(arms).values()]
+        table = Table("arm", *heads, title=title)
         for name, *cells in _short_rows(arms):
             table.add_row(Text(visible(name)), *cells)
         return table

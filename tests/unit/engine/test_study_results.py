@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from rich.console import Console
 
 from foam_cli.config import Composed
 from foam_cli.core.files import read_json, write_json
@@ -16,6 +17,7 @@ from foam_cli.engine.study.estimate import estimate
 from foam_cli.engine.study.plan import PlannedRun, arms_of, baseline_of
 from foam_cli.engine.study.results import compare_arms, write_results
 from foam_cli.engine.study.settings import Study
+from foam_cli.engine.study.tables import side_by_side
 
 STUDY = Study(
     name="s", seeds=[0, 1, 2], settings=[], arms={"none": ["growth=none"], "v3": [], "slow": []},
@@ -107,6 +109,22 @@ def test_the_csv_has_a_row_per_run_and_the_markdown_every_number(runs, tmp_path)
     ]
     assert [words for words in expected if words not in page] == []
     assert "flops" not in page
+
+
+def test_many_arms_are_rows_of_what_they_learnt_and_forgot(runs):
+    found = document(runs, {})
+    short = {"learnt": 0.953, "forgotten/science": -0.005}
+    side = found["arms"]["v3"]
+    side["metrics"] |= {
+        key: {"median": v, "min": v, "max": v + 0.01, "values": [v, v + 0.01]} for key, v in short.items()
+    }
+    many = {**found, "arms": {f"v3+lr={n}": side for n in range(5)}}
+    console = Console(width=200, record=True)
+    console.print(side_by_side(many))
+    text = console.export_text()
+    assert "learnt, %" in text and "forgotten of science, points" in text and "median of 3 seeds" in text
+    row = next(line for line in text.splitlines() if "v3+lr=4" in line)
+    assert "95.3 [95.3, 96.3]" in row and "-0.5 [-0.5, 0.5]" in row and "2.5" in row
 
 
 def test_flops_stand_beside_the_scores_where_they_were_counted(runs, tmp_path):
