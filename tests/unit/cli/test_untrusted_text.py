@@ -117,10 +117,15 @@ def test_tables_show_names_as_they_are():
     )  # fmt: skip
     text = captured(lambda console: console.print(_table({HOSTILE: result}, {HOSTILE: HOSTILE})))
     assert text.count(SHOWN) == 3 and harmless(text)
-    arm = {"metrics": {}, "primary": {HOSTILE: "acc"}, "seen": {HOSTILE: HOSTILE}}
+    spread = {"median": 0.5, "min": 0.5, "max": 0.5, "values": [0.5]}
+    metrics = {f"forgotten/{HOSTILE}": spread}
+    arm = {"metrics": metrics, "primary": {HOSTILE: "acc"}, "seen": {HOSTILE: HOSTILE}, "seeds": [0]}
     document = {"arms": {HOSTILE: arm}, "study": HOSTILE, "seeds": [0]}
     text = captured(lambda console: console.print(side_by_side(document), width=2000))
     assert text.count("[red]a[/red]") >= 4 and harmless(text)
+    document["arms"] = {f"{n}{HOSTILE}": arm for n in range(5)}
+    text = captured(lambda console: console.print(side_by_side(document), width=2000))
+    assert text.count("[red]a[/red]") >= 7 and harmless(text)
 
 
 def test_an_error_is_shown_as_it_is(foam, monkeypatch):
