@@ -88,14 +88,14 @@ def test_a_failing_task_is_told_and_the_other_is_scored(foam, tiny_folder, setti
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_evaluation_goes_on_where_it_was(foam, tiny_folder, settings, number, tmp_path):
-    """One row a batch and a wait behind each, so that the signal finds it at work."""
+    """One row a batch and a long wait behind each, so that the signal finds it at work on any machine."""
     words = ["eval", "arc_easy", str(tiny_folder), *settings, "evaluation.batch_tokens=1"]
     slow = (
         "import sys, time\n"
         f"sys.argv = ['foam', *{words!r}]\n"
         "from foam_cli.evaluation.journal import Journal\n"
         "add = Journal.add\n"
-        "Journal.add = lambda self, rows: (add(self, rows), time.sleep(0.05))\n"
+        "Journal.add = lambda self, rows: (add(self, rows), time.sleep(1))\n"
         "from foam_cli.cli.main import run\nrun()\n"
     )
     process = subprocess.Popen([sys.executable, "-c", slow], cwd=tmp_path, env={**os.environ}, text=True,
