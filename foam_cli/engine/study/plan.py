@@ -1,11 +1,11 @@
 """From a study to its runs: arms crossed with the grid and the seeds, every one composed and built."""
 
-import fnmatch
 import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +82,12 @@ def arms_of(study: Study) -> list[Arm]:
     names = [arm.name for arm in arms]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"study.grid: two arms would be called {twice[0]}; leave one of the values out.")
+    skipped: set[str] = set()
     for pattern in study.skip:
-        if not fnmatch.filter(names, pattern):
+        if not (found := [name for name in names if fnmatchcase(name, pattern)]):
             raise ConfigError(f"study.skip: {pattern} is the name of no arm.{config.nearest(pattern, names)}")
-    left = [arm for arm in arms if not any(fnmatch.fnmatchcase(arm.name, pattern) for pattern in study.skip)]
+        skipped.update(found)
+    left = [arm for arm in arms if arm.name not in skipped]
     if arms and not left:
         raise ConfigError(f"study.skip={study.skip}: leaves no arm.")
     return left

@@ -45,7 +45,7 @@ class Study:
             combination of them.
         baseline: The arm that all others are compared with, crossed with the grid as they are; or one full
             name. None: the first.
-        skip: Crossed arms that are left out, by name; * stands for any letters.
+        skip: Crossed arms that are left out, by name; * and [abc] as in a shell.
         search: What `foam ablate search` looks for, or None.
     """
 

@@ -1,13 +1,13 @@
 """A study's comparison as people read it: a Markdown page, a table in the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Column, Table
 from rich.text import Text
 
 from foam_cli.core.text import visible
-from foam_cli.report.numbers import is_fraction, plural
+from foam_cli.report.numbers import is_fraction, plural, short_count
 
 #: What stands beside every score: name in the document, and where result.json has it.
 COSTS = {
@@ -73,8 +73,15 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
     arms = document["arms"]
     title = Text(visible(f"{document['study']}: median of {_num_seeds(arms)}"))
     if len(arms) > _MOST_COLUMNS:
-        heads = [Column(Text(visible(head))) for head in _short_columns(arms).values()]
-        table = Table("arm", *heads, title=title)
+        # No lines and little space between: what tells arms apart stands at the end of their names.
+        heads = [
+            Column(Text(visible(head)), justify="right", overflow="fold")
+            for head in _short_columns(arms).values()
+        ]
+        table = Table(
+            Column("arm", no_wrap=True), *heads, title=title,
+            box=None, padding=(0, 1), collapse_padding=True, pad_edge=False,
+        )  # fmt: skip
         for name, *cells in _short_rows(arms):
             table.add_row(Text(visible(name)), *cells)
         return table
@@ -96,37 +103,56 @@ def _num_seeds(arms: Mapping[str, Any]) -> str:
 
 def _short_columns(arms: Mapping[str, Any]) -> dict[str, str]:
     """What an arm comes to: key of its metrics to a column's head."""
-    metrics = {key: None for arm in arms.values() for key in arm["metrics"]}
-    primary: dict[str, str] = next((arm["primary"] for arm in arms.values() if arm["primary"]), {})
-    columns = {"learnt": "learnt, %"}
+    primary, seen = _primary(arms), _seen(arms)
+    learnt = {task for arm in arms.values() for task, role in arm["roles"].items() if role == "learnt"}
+    labels = [f"{task}: {label}" for task, label in seen.items() if task in learnt]
+    columns = {"learnt": _labelled("learnt, %", ", ".join(labels))}
     for task, metric in primary.items():
         unit = "points" if is_fraction(metric) else metric.replace("_", " ")
-        columns[f"forgotten/{task}"] = f"forgotten of {task}, {unit}"
+        head = f"forgot {task.replace('_', ' ')}, {unit}"
+        columns[f"forgotten/{task}"] = _labelled(head, seen.get(task, ""))
     columns |= {
-        "parameters/trainable": "trainable parameters", "flops": "FLOPs, 10¹²", "seconds": "seconds",
+        "parameters/trainable": "trainable", "flops": "FLOPs, 10¹²", "seconds": "seconds",
     }  # fmt: skip
-    return {key: name for key, name in columns.items() if key in metrics}
+    return {key: head for key, head in columns.items() if _known(key, arms)}
 
 
 def _short_rows(arms: Mapping[str, Any]) -> list[list[str]]:
+    fractions = {"learnt", *(f"forgotten/{task}" for task, m in _primary(arms).items() if is_fraction(m))}
+    forms = {
+        **dict.fromkeys(fractions, (100.0, "{:.1f}".format)),
+        "parameters/trainable": (1.0, short_count),
+        "flops": (1e-12, "{:.1f}".format),
+        "seconds": (1.0, "{:.1f}".format),
+    }
     columns = _short_columns(arms)
 
     def cell(arm: Mapping[str, Any], key: str) -> str:
         spread = arm["metrics"].get(key)
-        percent = columns[key].endswith(("%", "points"))
-        scale = 100.0 if percent else 1e-12 if key == "flops" else 1.0
-        form = "{:.1f}" if percent or key in ("flops", "seconds") else None
-        return _cell(spread, scale, form)
+        return _cell(spread, *forms[key]) if key in forms else _cell(spread)
 
     return [[name, *(cell(arm, key) for key in columns)] for name, arm in arms.items()]
 
 
+def _primary(arms: Mapping[str, Any]) -> dict[str, str]:
+    """Task to its main metric."""
+    return next((arm["primary"] for arm in arms.values() if arm["primary"]), {})
+
+
+def _seen(arms: Mapping[str, Any]) -> dict[str, str]:
+    """Task to what training saw of it."""
+    return {task: label for arm in arms.values() for task, label in arm["seen"].items()}
+
+
+def _labelled(name: str, label: str) -> str:
+    return f"{name} ({label})" if label else name
+
+
 def _rows(arms: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    primary: dict[str, str] = next((arm["primary"] for arm in arms.values() if arm["primary"]), {})
-    seen = {task: label for arm in arms.values() for task, label in arm["seen"].items()}
+    seen = _seen(arms)
     return [
-        (f"{when}/{task}/{metric}", f"{task} ({seen[task]})" if task in seen else task, when)
-        for task, metric in primary.items()
+        (f"{when}/{task}/{metric}", _labelled(task, seen.get(task, "")), when)
+        for task, metric in _primary(arms).items()
         for when in ("base", "final")
     ]
 
@@ -135,11 +161,13 @@ def _known(key: str, arms: Mapping[str, Any]) -> bool:
     return any(key in arm["metrics"] for arm in arms.values())
 
 
-def _cell(spread: Mapping[str, Any] | None, scale: float = 1.0, form: str | None = None) -> str:
+def _cell(
+    spread: Mapping[str, Any] | None, scale: float = 1.0, form: Callable[[float], str] | None = None
+) -> str:
     if spread is None:
         return "-"
     counted = all(isinstance(value, int) for value in spread["values"])
-    form = form or ("{:,.0f}" if counted or spread["median"] > 1000 else "{:.3f}")
+    form = form or ("{:,.0f}" if counted or spread["median"] > 1000 else "{:.3f}").format
     # No sign before a zero.
-    low, middle, high = (form.format(round(scale * spread[key], 9) + 0.0) for key in ("min", "median", "max"))
+    low, middle, high = (form(round(scale * spread[key], 9) + 0.0) for key in ("min", "median", "max"))
     return middle if low == high else f"{middle} [{low}, {high}]"

@@ -119,7 +119,13 @@ def test_tables_show_names_as_they_are():
     assert text.count(SHOWN) == 3 and harmless(text)
     spread = {"median": 0.5, "min": 0.5, "max": 0.5, "values": [0.5]}
     metrics = {f"forgotten/{HOSTILE}": spread}
-    arm = {"metrics": metrics, "primary": {HOSTILE: "acc"}, "seen": {HOSTILE: HOSTILE}, "seeds": [0]}
+    arm = {
+        "metrics": metrics,
+        "primary": {HOSTILE: "acc"},
+        "roles": {},
+        "seen": {HOSTILE: HOSTILE},
+        "seeds": [0],
+    }
     document = {"arms": {HOSTILE: arm}, "study": HOSTILE, "seeds": [0]}
     text = captured(lambda console: console.print(side_by_side(document), width=2000))
     assert text.count("[red]a[/red]") >= 4 and harmless(text)

@@ -98,7 +98,7 @@ def test_the_csv_has_a_row_per_run_and_the_markdown_every_number(runs, tmp_path)
     assert rows[3]["final/science/acc"] == "0.8" and rows[3]["seconds"] == "2.5"
     page = (tmp_path / "ablation_comparison.md").read_text()
     expected = [
-        "| arm | trainable parameters | seconds |",
+        "| arm | trainable | seconds |",
         "| v3 | 4 | 2.5 |",
         "| arm | science, base | science, final |",
         "| v3 | - | 0.810 [0.800, 0.820] |",
@@ -122,7 +122,7 @@ def test_many_arms_are_rows_of_what_they_learnt_and_forgot(runs):
     console = Console(width=200, record=True)
     console.print(side_by_side(many))
     text = console.export_text()
-    assert "learnt, %" in text and "forgotten of science, points" in text and "median of 3 seeds" in text
+    assert "learnt, %" in text and "forgot science, points" in text and "median of 3 seeds" in text
     row = next(line for line in text.splitlines() if "v3+lr=4" in line)
     assert "95.3 [95.3, 96.3]" in row and "-0.5 [-0.5, 0.5]" in row and "2.5" in row
 
