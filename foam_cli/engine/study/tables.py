@@ -98,7 +98,11 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
 def _num_seeds(arms: Mapping[str, Any]) -> str:
     """Of how many finished seeds; an arm may lack some."""
     fewest, most = (which(len(arm["seeds"]) for arm in arms.values()) for which in (min, max))
-    return plural(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
+    return plural(most, "seed") if _as_many_seeds(arms) else f"{fewest} to {most} seeds"
+
+
+def _as_many_seeds(arms: Mapping[str, Any]) -> bool:
+    return len({len(arm["seeds"]) for arm in arms.values()}) == 1
 
 
 def _short_columns(arms: Mapping[str, Any]) -> dict[str, str]:
@@ -114,7 +118,9 @@ def _short_columns(arms: Mapping[str, Any]) -> dict[str, str]:
     columns |= {
         "parameters/trainable": "trainable", "flops": "FLOPs, 10¹²", "seconds": "seconds",
     }  # fmt: skip
-    return {key: head for key, head in columns.items() if _known(key, arms)}
+    known = {key: head for key, head in columns.items() if _known(key, arms)}
+    # Said arm by arm where they differ; else the title says it.
+    return known if _as_many_seeds(arms) else {"seeds": "seeds", **known}
 
 
 def _short_rows(arms: Mapping[str, Any]) -> list[list[str]]:
@@ -128,6 +134,8 @@ def _short_rows(arms: Mapping[str, Any]) -> list[list[str]]:
     columns = _short_columns(arms)
 
     def cell(arm: Mapping[str, Any], key: str) -> str:
+        if key == "seeds":
+            return str(len(arm["seeds"]))
         spread = arm["metrics"].get(key)
         return _cell(spread, *forms[key]) if key in forms else _cell(spread)
 

@@ -98,8 +98,8 @@ def test_the_csv_has_a_row_per_run_and_the_markdown_every_number(runs, tmp_path)
     assert rows[3]["final/science/acc"] == "0.8" and rows[3]["seconds"] == "2.5"
     page = (tmp_path / "ablation_comparison.md").read_text()
     expected = [
-        "| arm | trainable | seconds |",
-        "| v3 | 4 | 2.5 |",
+        "| arm | seeds | trainable | seconds |",
+        "| v3 | 3 | 4 | 2.5 |",
         "| arm | science, base | science, final |",
         "| v3 | - | 0.810 [0.800, 0.820] |",
         "Median [lowest, highest] of 2 to 3 seeds.",
