@@ -87,6 +87,7 @@ def ablate(
 
     Raises:
         FoamError: Every run failed.
+        StudyStopped: The user stopped the study; what is finished has been compared.
     """
     asked = read_study(name, overrides, command, config_dirs)
     study, launcher = asked.settings.study, asked.settings.launcher
@@ -97,22 +98,41 @@ def ablate(
     planned = plan_runs(study, arms, asked.shared, config_dirs)
     if dry_run:
         return _show(planned, study.name or name, display)
+    stopped: StudyStopped | None = None
     with study_lock(planned[0]):
-        folders, failures = run_all(asked, planned, display)
+        try:
+            folders, failures = run_all(asked, planned, display)
+        except StudyStopped as stop:
+            stopped, folders, failures = stop, finished_runs(planned), {}
+    if stopped and not folders:
+        raise stopped
     if not folders:
         raise FoamError(f"{study.name}: every run failed. The first: {next(iter(failures.values()))}")
     runs = {(run.arm, run.seed): folders[run.label] for run in planned if run.label in folders}
     document = compare_arms(study, arms, baselines, runs, failures)
-    target = write_results(document, runs, Path(asked.settings.results_dir))
+    _publish(document, runs, Path(asked.settings.results_dir), _study_folder(planned[0]), display)
+    if stopped:
+        raise stopped
+    return document
+
+
+def _publish(
+    document: Mapping[str, Any],
+    runs: Mapping[tuple[str, int], Path],
+    results_dir: Path,
+    folder: Path,
+    display: Display,
+) -> None:
+    """Write a comparison and its report, and show it."""
+    target = write_results(document, runs, results_dir)
     # Also with the runs, so that `foam report` needs nothing but the study's folder.
-    write_json(_study_folder(planned[0]) / target.name, document)
+    write_json(folder / target.name, document)
     page = study_report(target.parent)
     display.console.print(side_by_side(document))
     for sentence in document["verdicts"]:
         display.say(sentence)
     for path in (target, page):
         display.say(str(path), style="dim")
-    return document
 
 
 def read_study(name: str, overrides: Sequence[str], command: str, config_dirs: Sequence[Path]) -> Asked:

@@ -171,18 +171,21 @@ def test_a_killed_run_is_reported_at_once_and_the_others_go_on(tiny: list[str], 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_study_saves_and_says_how_to_continue(
+def test_a_stopped_study_saves_compares_what_is_finished_and_says_how_to_continue(
     number: signal.Signals, tiny: list[str], tmp_path: Path
 ) -> None:
-    words = ["sweep", *tiny, "study.seeds=[0]", "train.steps=400"]
-    process = start(words, tmp_path)
-    wait_for(lambda: any(len(read_jsonl(run / "metrics.jsonl")) > 20 for run in runs(tmp_path).values()),
-             process, tmp_path)  # fmt: skip
+    own = study_file(tmp_path, "seeds: [0]\narms: {short: [train.steps=8], long: [train.steps=100000]}\n")
+    tiny = [one for one in tiny if not one.startswith("train.steps")]
+    process = start([*own, *tiny], tmp_path)
+    wait_for(lambda: reached(tmp_path, 20), process, tmp_path)
     process.send_signal(number)
     assert process.wait(timeout=60) == 3
     output = " ".join((tmp_path / "output.txt").read_text().split())
-    assert "Stopped: 0 of 2 runs are finished. Continue with: foam ablate sweep" in output
-    assert statuses(tmp_path)[0] == "interrupted"
+    assert "Stopped: 1 of 2 runs are finished. Continue with: foam ablate mine" in output
+    assert sorted(statuses(tmp_path)) == ["finished", "interrupted"]
+    document = read_json(tmp_path / "results" / "ablation_comparison.json")
+    assert {name: arm["seeds"] for name, arm in document["arms"].items()} == {"short": [0], "long": []}
+    assert (tmp_path / "results" / "report.html").exists()
 
 
 def test_a_run_that_takes_too_long_does_not_hold_the_others_up(tiny: list[str], tmp_path: Path) -> None:
