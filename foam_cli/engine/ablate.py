@@ -98,22 +98,23 @@ def ablate(
     planned = plan_runs(study, arms, asked.shared, config_dirs)
     if dry_run:
         return _show(planned, study.name or name, display)
-    stopped: StudyStopped | None = None
+
+    def compare(folders: Mapping[str, Path], failures: Mapping[str, str]) -> dict[str, Any]:
+        runs = {(run.arm, run.seed): folders[run.label] for run in planned if run.label in folders}
+        document = compare_arms(study, arms, baselines, runs, failures)
+        _publish(document, runs, Path(asked.settings.results_dir), _study_folder(planned[0]), display)
+        return document
+
     with study_lock(planned[0]):
         try:
             folders, failures = run_all(asked, planned, display)
-        except StudyStopped as stop:
-            stopped, folders, failures = stop, finished_runs(planned), {}
-    if stopped and not folders:
-        raise stopped
+        except StudyStopped:
+            if folders := finished_runs(planned):
+                compare(folders, {})
+            raise
     if not folders:
         raise FoamError(f"{study.name}: every run failed. The first: {next(iter(failures.values()))}")
-    runs = {(run.arm, run.seed): folders[run.label] for run in planned if run.label in folders}
-    document = compare_arms(study, arms, baselines, runs, failures)
-    _publish(document, runs, Path(asked.settings.results_dir), _study_folder(planned[0]), display)
-    if stopped:
-        raise stopped
-    return document
+    return compare(folders, failures)
 
 
 def _publish(
