@@ -1,4 +1,4 @@
-"""Arms as points: which no other surpasses, and where their names stand."""
+"""Arms as points, and where their names stand."""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,23 +27,6 @@ def label(arm: str, length: int) -> str:
         What is shown.
     """
     return visible(arm if len(arm) <= length else arm[: length - 1] + "…")
-
-
-def pareto(points: Mapping[str, tuple[float, float]]) -> list[str]:
-    """Find the points that no other surpasses: as good in both, and better in one.
-
-    Args:
-        points: Name to (x, y); more is better.
-
-    Returns:
-        Their names, by x.
-    """
-    best = [
-        name
-        for name, (x, y) in points.items()
-        if not any(a >= x and b >= y and (a, b) != (x, y) for a, b in points.values())
-    ]
-    return sorted(best, key=lambda name: points[name])
 
 
 def name_points(

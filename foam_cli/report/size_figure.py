@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from foam_cli.report.canvas import BEFORE, GROWTH, MUTED, new_panels
 from foam_cli.report.numbers import as_number
-from foam_cli.report.points import MAX_NAMED, name_points, pareto
+from foam_cli.report.pareto import pareto
+from foam_cli.report.points import MAX_NAMED, name_points
 from foam_cli.report.run_folder import RunFolder
 from foam_cli.report.study_folder import Spread, StudyArm, spread
 

@@ -23,7 +23,8 @@ from foam_cli.report.canvas import (
 )
 from foam_cli.report.gallery import draw
 from foam_cli.report.numbers import as_number
-from foam_cli.report.points import MAX_NAMED, label, name_points, pareto
+from foam_cli.report.pareto import pareto
+from foam_cli.report.points import MAX_NAMED, label, name_points
 from foam_cli.report.run_folder import RunFolder, mapping
 from foam_cli.report.size_figure import size_caption, size_figure
 from foam_cli.report.study_curves import ages_figure, losses_figure

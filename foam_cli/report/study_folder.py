@@ -94,6 +94,12 @@ class StudyFolder:
         return [run for arm in self.arms for run in arm.runs.values()]
 
     @property
+    def num_planned(self) -> int | None:
+        """How many runs the study is to have, where its comparison says so."""
+        seeds = self.comparison.get("seeds")
+        return len(self.arms) * len(seeds) if isinstance(seeds, list) else None
+
+    @property
     def seeds(self) -> list[str]:
         """The seeds of the finished runs."""
         return list(dict.fromkeys(seed for arm in self.arms for seed in arm.runs))

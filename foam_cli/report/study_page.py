@@ -14,6 +14,7 @@ from foam_cli.report.answers import MAX_ARMS, answers_of_study
 from foam_cli.report.html import render
 from foam_cli.report.numbers import as_number, change, count, plural, score, short_count, words
 from foam_cli.report.origin import origin
+from foam_cli.report.pareto import pareto
 from foam_cli.report.run_folder import mapping
 from foam_cli.report.scores import Clause
 from foam_cli.report.study_folder import Spread, StudyArm, StudyFolder, read_study, spread
@@ -71,12 +72,15 @@ def study_context(study: StudyFolder) -> dict[str, Any]:
         The template's variables; nothing in them is markup.
     """
     sentences = _sentences(study)
+    # Too many to be read: those that none surpasses stand first, and what was tested is folded away.
+    best = _unsurpassed(study) if len(sentences) > _MAX_SENTENCES else []
+    shown = best or sentences[:_MAX_SENTENCES]
     costs = [cost for cost in _COSTS if any(arm.spread(*cost[1]) for arm in study.arms)]
     return {
         "name": study.name,
-        "status": f"{len(study.failures)} failed" if study.failures else "finished",
-        "verdict": sentences[:_MAX_SENTENCES] or [Clause(what="No verdict", which=["no run is finished"])],
-        "more_sentences": [str(one) for one in sentences[_MAX_SENTENCES:]],
+        "status": _status(study),
+        "verdict": shown or [Clause(what="No verdict", which=["no run is finished"])],
+        "more_sentences": [str(one) for one in sentences if one not in shown],
         "facts": _facts(study),
         "notes": study.notes,
         "tasks": [(words(task), metric, _ROLES.get(role, "")) for task, metric, role in study.tasks],
@@ -92,6 +96,13 @@ def study_context(study: StudyFolder) -> dict[str, Any]:
     }
 
 
+def _status(study: StudyFolder) -> str:
+    if study.failures:
+        return f"{len(study.failures)} failed"
+    finished, planned = len(study.runs), study.num_planned
+    return "finished" if planned is None or finished >= planned else f"{finished} of {planned} runs"
+
+
 _ROLES = {"learnt": "to learn", "kept": "to keep"}
 
 
@@ -104,6 +115,19 @@ def _sentences(study: StudyFolder) -> list[Clause]:
     if told:
         return [_tested(str(one.get("arm", "")), str(one.get("verdict", ""))) for one in told]
     return [_measured(arm) for arm in study.arms if arm.runs]
+
+
+def _unsurpassed(study: StudyFolder) -> list[Clause]:
+    """The arms that no other surpasses both in learning and in keeping, by medians."""
+    spreads = {arm.name: (arm.learnt, arm.kept) for arm in study.arms}
+    points = {name: (x.median, y.median) for name, (x, y) in spreads.items() if x and y}
+    best = pareto(points)
+    if not 0 < len(best) <= _MAX_SENTENCES:
+        return []
+    arms = {arm.name: arm for arm in study.arms}
+    told = f"{len(best)} of {len(points)} arms, by medians that nothing tested"
+    first = Clause(what="Unsurpassed", which=[f"in learning and keeping at once: {told}"])
+    return [first, *(_measured(arms[name]) for name in best)]
 
 
 def _rows(value: Any) -> list[Any]:

@@ -95,9 +95,11 @@ def _spread(values: Sequence[float | int]) -> dict[str, Any]:
 def _comparisons(study: Study, baselines: Mapping[str, str], runs: Runs) -> list[dict[str, Any]]:
     """Every arm against its baseline; p-values are corrected for all of the study's comparisons together."""
     found: list[tuple[str, str, Effect]] = []
+    paired: set[str] = set()
     answers = {key: examine.load(run / "evaluations" / "final") or {} for key, run in runs.items()}
     for arm, baseline in baselines.items():
         both = [seed for seed in study.seeds if (arm, seed) in runs and (baseline, seed) in runs]
+        paired |= {arm} if both else set()
         tasks = dict.fromkeys(task for seed in both for task in answers[arm, seed])
         for task in tasks:
             pairs = {
@@ -108,18 +110,21 @@ def _comparisons(study: Study, baselines: Mapping[str, str], runs: Runs) -> list
             one = effect(pairs, seed=0) if pairs else None
             found += [] if one is None else [(arm, baseline, one)]
     done = corrected([one for _, _, one in found])
+    effects: dict[str, list[Effect]] = {arm: [] for arm in baselines}
+    for (arm, _, _), one in zip(found, done, strict=True):
+        effects[arm].append(one)
     return [
-        _comparison(arm, baseline, [one for (of, _, _), one in zip(found, done, strict=True) if of == arm])
-        for arm, baseline in baselines.items()
+        _comparison(arm, baseline, effects[arm], paired=arm in paired) for arm, baseline in baselines.items()
     ]
 
 
-def _comparison(arm: str, baseline: str, effects: Sequence[Effect]) -> dict[str, Any]:
+def _comparison(arm: str, baseline: str, effects: Sequence[Effect], *, paired: bool) -> dict[str, Any]:
+    unpaired = f"{arm} against {baseline}: no seed of both is finished."
     return {
         "arm": arm,
         "baseline": baseline,
         "tasks": {one.task: {**asdict(one), "finding": one.finding} for one in effects},
-        "verdict": verdict(arm, baseline, effects),
+        "verdict": verdict(arm, baseline, effects) if paired else unpaired,
     }
 
 

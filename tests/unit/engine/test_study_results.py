@@ -127,6 +127,13 @@ def test_many_arms_are_rows_of_what_they_learnt_and_forgot(runs):
     assert "95.3 [95.3, 96.3]" in row and "-0.5 [-0.5, 0.5]" in row and "2.5" in row
 
 
+def test_an_arm_without_a_finished_run_is_compared_with_nothing(runs):
+    found = document({(arm, seed): run for (arm, seed), run in runs.items() if arm != "slow"}, {})
+    jsonschema.Draft202012Validator(SCHEMA).validate(found)
+    assert found["arms"]["slow"]["seeds"] == [] and found["comparisons"][1]["tasks"] == {}
+    assert found["verdicts"][1] == "slow against none: no seed of both is finished."
+
+
 def test_flops_stand_beside_the_scores_where_they_were_counted(runs, tmp_path):
     counted = {key: pretend(folder, 50, flops=7e15) for key, folder in runs.items()}
     found = document(counted, {})

@@ -11,7 +11,7 @@ import pytest
 
 from foam_cli.report.answers import answers_of_study
 from foam_cli.report.html import render
-from foam_cli.report.points import pareto
+from foam_cli.report.pareto import pareto
 from foam_cli.report.study_curves import ages_figure, losses_figure
 from foam_cli.report.study_figures import study_captions
 from foam_cli.report.study_folder import is_study, read_study
@@ -90,6 +90,28 @@ def test_with_a_comparison_it_says_what_was_tested(study: Path, write: Write):
     assert "growth=plain" in text
     assert "v3/9plain it broke: plain" in text
     assert "Incomplete" not in text
+
+
+def test_of_many_arms_those_that_none_surpasses_come_first(tmp_path: Path, write: Write, write_run: WriteRun):
+    # A tenth of the learnt is lost, so 1.0 and 0.9 are each better in one; the rest learn less and lose more.
+    for place, final in enumerate([1.0, 0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]):
+        make_arm(tmp_path / f"arm{place}", write, write_run, "plain", [final])
+        if final == 0.5:
+            result = tmp_path / f"arm{place}" / "0" / "result.json"
+            told = json.loads(result.read_text())
+            told["metrics"]["final/scienceplain/acc"] = 0.1
+            write(result, told)
+    text = text_of(tmp_path)
+    best = "Unsurpassed in learning and keeping at once: 2 of 8 arms, by medians that nothing tested."
+    assert f"{best} arm1 learnt tasks 90 %" in text and "arm0 learnt tasks 100 %" in text
+    assert "6 more comparisons in words" in text
+
+
+def test_a_study_under_way_says_how_many_runs_are_finished(study: Path, write: Write):
+    write(study / "ablation_comparison.json", comparison() | {"failures": {}, "seeds": [0, 1, 2]})
+    assert "mine plain 4 of 6 runs" in text_of(study)
+    write(study / "ablation_comparison.json", comparison() | {"failures": {}, "seeds": [0, 1]})
+    assert "mine plain finished" in text_of(study)
 
 
 def test_a_comparison_finds_its_runs_from_where_it_was_made(
