@@ -36,7 +36,12 @@ from foam_cli.model.blueprint import config_of
 from foam_cli.model.heads import direct_head, logits_at
 from foam_cli.model.loading import BaseModel, load_base, weights_dtype
 from foam_cli.model.lora import add_lora
-from foam_cli.model.neurons import growable_ffns, make_growable, num_parameters_in_use
+from foam_cli.model.neurons import (
+    growable_ffns,
+    make_growable,
+    num_parameters_in_use,
+    num_trainable_in_use,
+)
 from foam_cli.model.sites import find_ffn_sites
 from foam_cli.report.page import run_report
 
@@ -362,7 +367,7 @@ class Run:
         parameters = {
             "base": self.base_parameters,
             "final": num_parameters_in_use(self.base.model) if ready else self.base_parameters,
-            "trainable": sum(p.numel() for p in self.optimizers.parameters()) if ready else 0,
+            "trainable": num_trainable_in_use(self.base.model) if ready else 0,
         }
         self.folder.write_result(
             {

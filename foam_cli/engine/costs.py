@@ -43,7 +43,7 @@ class PeriodCosts:
     Attributes:
         period: The period.
         parameters: Parameters in use, as an export would have them if nothing is recycled.
-        trainable: Parameters that an optimizer updates, empty slots of the banks included.
+        trainable: Those of them that learn.
         held: Bytes by part of what is there all the time.
         fullest: Bytes by part of what comes on top at the fullest moment of a step.
         gradient_bytes: All gradients.
@@ -144,6 +144,12 @@ class Traced:
 Passes = dict[tuple[int, tuple[tuple[int, ...], ...]], Traced]
 
 
+def _in_empty_slots(model: nn.Module, period: Period) -> int:
+    banks = [ffn.bank for ffn in growable_ffns(model)]
+    slots = sum(bank.capacity for bank in banks)
+    return (slots - period.num_neurons) * banks[0].numel_per_neuron if banks else 0
+
+
 def period_costs(
     config: Any, settings: Settings, period: Period, shape_BT: tuple[int, int], known: Passes
 ) -> PeriodCosts:
@@ -176,7 +182,7 @@ def period_costs(
     return PeriodCosts(
         period=period,
         parameters=structure.parameters,
-        trainable=sum(parameter.numel() for parameter in learning),
+        trainable=sum(parameter.numel() for parameter in learning) - _in_empty_slots(structure.model, period),
         held=held,
         fullest=together | largest,
         gradient_bytes=gradient_bytes,

@@ -332,11 +332,28 @@ def num_parameters_in_use(model: nn.Module) -> int:
     """
     total = sum(parameter.numel() for parameter in model.parameters())
     total -= sum(parameter.numel() for parameter in lora_parameters(model))
-    for ffn in growable_ffns(model):
-        unused_slots = int((~ffn.bank.live_C).sum().item())
-        recycled = int((~ffn.core_live_F).sum().item())
-        per_core_neuron = sum(
-            parameter.numel() // ffn.width for parameter, _ in ffn.views.neuron_parameters()
-        )
-        total -= unused_slots * ffn.bank.numel_per_neuron + recycled * per_core_neuron
-    return total
+    return total - sum(_num_out_of_use(ffn, lambda _: True) for ffn in growable_ffns(model))
+
+
+def num_trainable_in_use(model: nn.Module) -> int:
+    """Count the parameters that learn: as `num_parameters_in_use`, but adapters count.
+
+    Args:
+        model: Any model.
+
+    Returns:
+        The number of parameters.
+    """
+    total = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    return total - sum(_num_out_of_use(ffn, lambda p: p.requires_grad) for ffn in growable_ffns(model))
+
+
+def _num_out_of_use(ffn: GrowableFFN, counted: Callable[[nn.Parameter], bool]) -> int:
+    """Count what belongs to empty slots and recycled neurons."""
+    unused_slots = int((~ffn.bank.live_C).sum().item())
+    recycled = int((~ffn.core_live_F).sum().item())
+    per_slot = sum(one[:1].numel() for one in ffn.bank.parameters() if counted(one))
+    per_core_neuron = sum(
+        one.numel() // ffn.width for one, _ in ffn.views.neuron_parameters() if counted(one)
+    )
+    return unused_slots * per_slot + recycled * per_core_neuron

@@ -39,9 +39,8 @@ def test_a_preset_runs_and_grows(name, foam, small, tiny_folder, chat_file, tmp_
     assert (composed["train"]["parameters"] == "grown") == (name in FROZEN)
     if name in FROZEN:
         numbers = read_json(folder / "result.json")["parameters"]
-        if any(event["blocks_after"] for event in events):
-            assert numbers["trainable"] == numbers["final"] - numbers["base"]
-        else:
+        assert numbers["trainable"] == numbers["final"] - numbers["base"]
+        if not any(event["blocks_after"] for event in events):
             assert_untouched(folder, tiny_folder, but=".down_proj." if name == "duplicate" else " ")
         assert any(row.get("grad_norm", 0) > 0 for row in read_jsonl(folder / "metrics.jsonl"))
 

@@ -8,7 +8,12 @@ from torch.nn import functional as F
 from foam_cli.core.errors import GrowthError
 from foam_cli.core.growth import BlockBirth, GrowthPlan, NeuronBirths
 from foam_cli.model.blocks import block_births, growth_detached, insert_block
-from foam_cli.model.neurons import growable_ffns, make_growable, num_parameters_in_use
+from foam_cli.model.neurons import (
+    growable_ffns,
+    make_growable,
+    num_parameters_in_use,
+    num_trainable_in_use,
+)
 from foam_cli.model.sites import find_blocks
 from foam_cli.model.surgery import apply
 
@@ -170,7 +175,10 @@ def test_an_inserted_block_is_numbered_shares_the_config_and_has_an_empty_bank(f
     if family == "qwen2":
         assert len(model.config.layer_types) == 4
     own = sum(p.numel() for p in block.parameters()) - sum(p.numel() for p in bank_free.bank.parameters())
-    assert num_parameters_in_use(model) == before + own
+    assert num_parameters_in_use(model) == before + own == num_trainable_in_use(model)
+    model.requires_grad_(False)
+    ffns[1].bank.requires_grad_(True)
+    assert num_trainable_in_use(model) == 3 * ffns[1].bank.numel_per_neuron
     cached = model.generate(
         tokens_BT[:1], attention_mask=torch.ones(1, 16), max_new_tokens=4, do_sample=False
     )
