@@ -89,7 +89,7 @@ def study_of(run: Path, folder: Path, arms: int, seeds: int) -> float:
     overrides: Mapping[str, list[str]] = {arm: [f"train.lr={number}"] for number, arm in enumerate(names)}
     study = Study(
         name="many", seeds=list(range(seeds)), settings=[], arms=dict(overrides), grid={}, baseline=None,
-        search=None,
+        skip=[], search=None,
     )  # fmt: skip
     sides = [Arm(name=arm, family=arm, overrides=words) for arm, words in overrides.items()]
     started = time.monotonic()

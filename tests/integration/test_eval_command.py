@@ -90,8 +90,10 @@ def test_a_failing_task_is_told_and_the_other_is_scored(foam, tiny_folder, setti
 def test_a_stopped_evaluation_goes_on_where_it_was(foam, tiny_folder, settings, number, tmp_path):
     """One row a batch and a long wait behind each, so that the signal finds it at work on any machine."""
     words = ["eval", "arc_easy", str(tiny_folder), *settings, "evaluation.batch_tokens=1"]
+    # What a shell starts in the background ignores SIGINT, and so do its children.
     slow = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"sys.argv = ['foam', *{words!r}]\n"
         "from foam_cli.evaluation.journal import Journal\n"
         "add = Journal.add\n"
@@ -106,7 +108,10 @@ def test_a_stopped_evaluation_goes_on_where_it_was(foam, tiny_folder, settings, 
         time.sleep(0.02)
     time.sleep(0.3)
     process.send_signal(number)
-    said_first, _ = process.communicate(timeout=60)
+    try:
+        said_first, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == (3 if number == signal.SIGINT else -signal.SIGKILL), said_first
     assert number == signal.SIGKILL or str(Path("outputs/eval/unfinished")) in said_first.replace("\n", "")
     (file,) = unfinished.glob("*.jsonl")
