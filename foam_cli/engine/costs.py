@@ -145,6 +145,7 @@ Passes = dict[tuple[int, tuple[tuple[int, ...], ...]], Traced]
 
 
 def _in_empty_slots(model: nn.Module, period: Period) -> int:
+    """Count the parameters of slots that hold no neuron yet; shapes do not say which slots are live."""
     banks = [ffn.bank for ffn in growable_ffns(model)]
     slots = sum(bank.capacity for bank in banks)
     return (slots - period.num_neurons) * banks[0].numel_per_neuron if banks else 0

@@ -95,16 +95,17 @@ def _spread(values: Sequence[float | int]) -> dict[str, Any]:
 def _comparisons(study: Study, baselines: Mapping[str, str], runs: Runs) -> list[dict[str, Any]]:
     """Every arm against its baseline; p-values are corrected for all of the study's comparisons together."""
     found: list[tuple[str, str, Effect]] = []
-    paired: set[str] = set()
     answers = {key: examine.load(run / "evaluations" / "final") or {} for key, run in runs.items()}
+    both = {
+        arm: [seed for seed in study.seeds if (arm, seed) in runs and (baseline, seed) in runs]
+        for arm, baseline in baselines.items()
+    }
     for arm, baseline in baselines.items():
-        both = [seed for seed in study.seeds if (arm, seed) in runs and (baseline, seed) in runs]
-        paired |= {arm} if both else set()
-        tasks = dict.fromkeys(task for seed in both for task in answers[arm, seed])
+        tasks = dict.fromkeys(task for seed in both[arm] for task in answers[arm, seed])
         for task in tasks:
             pairs = {
                 seed: (answers[baseline, seed][task], answers[arm, seed][task])
-                for seed in both
+                for seed in both[arm]
                 if task in answers[baseline, seed] and task in answers[arm, seed]
             }
             one = effect(pairs, seed=0) if pairs else None
@@ -114,7 +115,8 @@ def _comparisons(study: Study, baselines: Mapping[str, str], runs: Runs) -> list
     for (arm, _, _), one in zip(found, done, strict=True):
         effects[arm].append(one)
     return [
-        _comparison(arm, baseline, effects[arm], paired=arm in paired) for arm, baseline in baselines.items()
+        _comparison(arm, baseline, effects[arm], paired=bool(both[arm]))
+        for arm, baseline in baselines.items()
     ]
 
 
