@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from foam_cli.core.errors import ConfigError
 from foam_cli.core.seeds import derive_seed
 from foam_cli.core.settings import HardwareSettings
+from foam_cli.engine.allocator import keep_freed_memory
 from foam_cli.model.attention import attend_in_fp32
 from foam_cli.model.cast_once import cast_once
 
@@ -69,6 +70,8 @@ def set_up(settings: HardwareSettings, seed: int) -> None:
             "try this profile's precision and optimizer on the CPU."
         )
     torch.set_num_threads(settings.threads or int(os.environ.get("OMP_NUM_THREADS", "0")) or cores())
+    if settings.device == "cpu":
+        keep_freed_memory()
     if settings.deterministic:
         # Filling fresh memory is a debugging aid of torch that costs time and changes no result of ours.
         torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
