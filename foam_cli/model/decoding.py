@@ -34,7 +34,7 @@ def write_batch(
         choose: Chooses tokens; what it chooses for a row that has finished is passed over.
         take: Told every token of a row that has not finished.
     """
-    step = _decoder(model)
+    step, cached = _decoder(model), _cache_name(model)
     open_rows = list(range(len(prompts)))
     done = [False] * len(prompts)
     input_BT, mask_BT = (tensor.to(model.device) for tensor in _left_padded(prompts))
@@ -42,7 +42,7 @@ def write_batch(
     for _ in range(max_new_tokens):
         out = step(input_BT, mask_BT, cache)
         next_B = choose(out.logits[:, -1], open_rows)
-        cache = out.past_key_values
+        cache = getattr(out, cached)
         for row, token in zip(open_rows, next_B.tolist(), strict=True):
             done[row] = done[row] or not take(row, token)
         alive = [place for place, row in enumerate(open_rows) if not done[row]]
@@ -61,17 +61,20 @@ def _decoder(model: PreTrainedModel) -> Callable[..., Any]:
     """The forward pass with a cache, computing logits only where the next token comes from."""
     names = inspect.signature(model.forward).parameters
     last_only: dict[str, Any] = {"logits_to_keep": 1} if "logits_to_keep" in names else {}
-    positions = "position_ids" in names
+    positions, cached = "position_ids" in names, _cache_name(model)
 
     def step(input_ids: Tensor, mask: Tensor, cache: Any) -> Any:
         if positions:
             ids = (mask.cumsum(1) - 1).clamp(min=0)[:, -input_ids.shape[1] :]
             last_only["position_ids"] = ids
-        return model(
-            input_ids=input_ids, attention_mask=mask, past_key_values=cache, use_cache=True, **last_only
-        )
+        return model(input_ids=input_ids, attention_mask=mask, use_cache=True, **{cached: cache}, **last_only)
 
     return step
+
+
+def _cache_name(model: PreTrainedModel) -> str:
+    """What the cache is called, going in and coming out; transformers 5.24 renamed it."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
 
 
 def _left_padded(rows: Sequence[list[int]]) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]:
