@@ -12,10 +12,10 @@ _LARGEST, _STEP_BYTES = 2**31 - 1, 64 * 2**20
 def keep_freed_memory() -> bool:
     """Let this process keep freed memory for its next allocations instead of giving it back at once.
 
-    By default glibc maps every large block by itself and unmaps it when it is freed, so that a step that makes
-    the same tensors as the step before has all their pages faulted in and zeroed again: with nano and 512
-    tokens 1,800 faults a batch, where 7 are left with this. No result depends on it; a process stays as
-    large as it ever was.
+    By default glibc maps every large block by itself and unmaps it when it is freed, so a step that makes the
+    same tensors as the step before has all their pages faulted in and zeroed again: with nano and 512 tokens
+    1,800 faults a batch, where 7 are left with this. No result depends on it; a process stays as large as it
+    ever was.
 
     Returns:
         Whether it could be done; where the C library is another one, nothing happens.
@@ -24,4 +24,5 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     settings = {_MMAP_THRESHOLD: _LARGEST, _TRIM_THRESHOLD: _LARGEST, _TOP_PAD: _STEP_BYTES}
-    return all([mallopt(key, value) == 1 for key, value in settings.items()])
+    done = [mallopt(key, value) == 1 for key, value in settings.items()]
+    return all(done)

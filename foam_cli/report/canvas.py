@@ -106,19 +106,23 @@ def new_axes(
     return figure, axes
 
 
-def new_page_axes(height_inches: float) -> tuple[Figure, Axes]:
-    """Make an empty figure as wide as the page.
+def new_page_row(height_inches: float, count: int) -> tuple[Figure, list[Axes]]:
+    """Make an empty figure as wide as the page, with axes side by side that share nothing.
 
     Args:
         height_inches: Its height.
+        count: How many axes.
 
     Returns:
         The figure and its axes.
     """
     figure = Figure(figsize=(PAGE_WIDTH_INCHES, height_inches), facecolor=PAPER)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.06, 0.45 / height_inches, 0.92, 1 - 0.55 / height_inches))
-    axes.set_facecolor("none")
+    bottom, height, gap = 0.45 / height_inches, 1 - 0.55 / height_inches, 0.075
+    width = (0.92 - gap * (count - 1)) / count
+    axes = [figure.add_axes((0.06 + place * (width + gap), bottom, width, height)) for place in range(count)]
+    for one in axes:
+        one.set_facecolor("none")
     return figure, axes
 
 

@@ -2,12 +2,12 @@
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path as FilePath
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch
+from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
 from foam_cli.report.canvas import (
@@ -18,7 +18,7 @@ from foam_cli.report.canvas import (
     LEARNT,
     LINE,
     MUTED,
-    new_page_axes,
+    new_page_row,
     new_panels,
 )
 from foam_cli.report.gallery import draw
@@ -68,25 +68,54 @@ def tradeoff_figure(arms: Sequence[StudyArm]) -> Figure | None:
         arms: The arms.
 
     Returns:
-        The figure, with extremes over seeds and the line of arms that no other surpasses in both.
+        The figure, with extremes over seeds and the line of arms that no other surpasses in both; where many
+        arms lie close together in the corner of the best, that corner stands beside it once more, larger.
     """
     known = {arm.name: (arm.learnt, arm.kept) for arm in arms}
     points = {name: (x, y) for name, (x, y) in known.items() if x is not None and y is not None}
     if not points:
         return None
-    best = pareto({name: (x.median, y.median) for name, (x, y) in points.items()})
-    figure, axes = new_page_axes(4.2)
-    axes.axhline(0, color=BEFORE, linewidth=0.9)
-    for name, (x, y) in points.items():
-        _point(axes, x, y, LEARNT if name in best else BEFORE)
-    line = [(100 * points[name][0].median, 100 * points[name][1].median) for name in best]
-    axes.plot(*zip(*line, strict=True), color=LEARNT, linewidth=1, dashes=(4, 2), zorder=1)
-    axes.set_xlabel("learnt: mean score of what was to be learnt (%)")
-    axes.set_ylabel("kept: mean change of what was to be kept (points)")
-    axes.margins(x=0.12, y=0.14)
     middles = {name: (100 * x.median, 100 * y.median) for name, (x, y) in points.items()}
-    name_points(figure, axes, middles, best if len(points) > MAX_NAMED else list(points))
+    best, near = pareto(middles), _near_the_best(middles)
+    figure, panels = new_page_row(4.2, 2 if near else 1)
+    for axes in panels:
+        axes.axhline(0, color=BEFORE, linewidth=0.9)
+        for name, (x, y) in points.items():
+            _point(axes, x, y, LEARNT if name in best else BEFORE)
+        line = [middles[name] for name in best]
+        axes.plot(*zip(*line, strict=True), color=LEARNT, linewidth=1, dashes=(4, 2), zorder=1)
+        axes.set_xlabel("learnt: mean score of what was to be learnt (%)")
+    whole = panels[0]
+    whole.set_ylabel("kept: mean change of what was to be kept (points)")
+    whole.margins(x=0.12, y=0.14)
+    others = [name for name in points if name not in near]
+    few = len(others) <= MAX_NAMED
+    name_points(figure, whole, middles, [name for name in others if few or name in best])
+    if near:
+        _look_closer(figure, whole, panels[1], {name: middles[name] for name in near})
     return figure
+
+
+def _near_the_best(middles: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Arms within a fifth of all there is from the best in both; none where they need no second look."""
+    xs, ys = zip(*middles.values(), strict=True)
+    x_least, y_least = (max(of) - 0.2 * (max(of) - min(of)) for of in (xs, ys))
+    near = [name for name, (x, y) in middles.items() if x >= x_least and y >= y_least]
+    return near if len(near) > 3 and len(near) < len(middles) else []
+
+
+def _look_closer(figure: Figure, whole: Axes, close: Axes, near: Mapping[str, tuple[float, float]]) -> None:
+    """Show a part of the axes on others, with a frame around it in both."""
+    for place, limit in enumerate((close.set_xlim, close.set_ylim)):
+        values = [point[place] for point in near.values()]
+        margin = 0.15 * (max(values) - min(values)) + 0.5
+        limit(min(values) - margin, max(values) + margin)
+    name_points(figure, close, near, list(near))
+    (left, right), (low, high) = close.get_xlim(), close.get_ylim()
+    frame = Rectangle((left, low), right - left, high - low, fill=False, edgecolor=MUTED, linewidth=0.8)
+    whole.add_patch(frame)
+    for spine in close.spines.values():
+        spine.set(visible=True, edgecolor=MUTED)
 
 
 def _point(axes: Axes, x: Spread, y: Spread, colour: str) -> None:
@@ -233,7 +262,7 @@ def study_captions(arms: Sequence[StudyArm]) -> dict[str, dict[str, str]]:
             "title": "Learnt against forgotten",
             "text": "Every arm at its median over seeds; thin lines reach to the lowest and highest seed. "
             "Further right learnt more, further up forgot less. No other arm surpasses those on the dashed "
-            "line in both.",
+            "line in both. What is framed stands at the right once more, larger.",
             "absent": "No arm was asked both what was to be learnt and what was to be kept.",
         },
         "size": size_caption(),
