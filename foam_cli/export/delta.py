@@ -84,7 +84,7 @@ def save_delta(model: Any, base: Any, file: Path, facts: ExportFacts) -> DeltaRe
         )
     with file_written_aside(file) as aside:
         write_delta(aside, delta)
-        difference = max_difference(model, load_grown(base, aside), facts.probe_BT)
+        difference = max_difference(model, load_grown(base, aside), facts.probe_BT, facts.tolerance)
         if not difference <= facts.tolerance:  # NaN must fail too
             raise ExportError(
                 f"base plus delta differs from the running model by {difference:.2e} in a logit, more than "

@@ -84,7 +84,7 @@ def _fill(folder: Path, model: Any, tokenizer: Any, facts: ExportFacts) -> Expor
     with quiet_progress():
         merged.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    difference = measure_parity(model, folder, facts.probe_BT)
+    difference = measure_parity(model, folder, facts.probe_BT, facts.tolerance)
     if not difference <= facts.tolerance:  # NaN must fail too
         raise ExportError(
             f"the exported model's logits differ from the running model's by {difference:.2e}, more than the "

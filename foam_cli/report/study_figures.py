@@ -262,7 +262,7 @@ def study_captions(arms: Sequence[StudyArm]) -> dict[str, dict[str, str]]:
             "title": "Learnt against forgotten",
             "text": "Every arm at its median over seeds; thin lines reach to the lowest and highest seed. "
             "Further right learnt more, further up forgot less. No other arm surpasses those on the dashed "
-            "line in both. What is framed stands at the right once more, larger.",
+            "line in both. Where many of the best crowd, the framed corner stands at the right, larger.",
             "absent": "No arm was asked both what was to be learnt and what was to be kept.",
         },
         "size": size_caption(),
