@@ -88,7 +88,7 @@ def save_delta(model: Any, base: Any, file: Path, facts: ExportFacts) -> DeltaRe
         if not difference <= facts.tolerance:  # NaN must fail too
             raise ExportError(
                 f"base plus delta differs from the running model by {difference:.2e} in a logit, more than "
-                f"the {facts.tolerance:.0e} allowed; nothing was written"
+                f"the {facts.tolerance:.0e} allowed (export.max_abs_dlogits); nothing was written"
             )
     return DeltaReport(
         file=file,

@@ -88,7 +88,7 @@ def _fill(folder: Path, model: Any, tokenizer: Any, facts: ExportFacts) -> Expor
     if not difference <= facts.tolerance:  # NaN must fail too
         raise ExportError(
             f"the exported model's logits differ from the running model's by {difference:.2e}, more than the "
-            f"{facts.tolerance:.0e} allowed; nothing was written"
+            f"{facts.tolerance:.0e} allowed (export.max_abs_dlogits); nothing was written"
         )
     report = ExportReport(
         folder=folder,
