@@ -6,12 +6,15 @@ Unpacked where the command is given (`tar -xf ARCHIVE -C outputs`), the runs cou
 repeats none of them, runs what is missing, and compares and reports all.
 """
 
+import io
+import json
 import lzma
 import sys
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from foam_cli.core.files import read_json
 from foam_cli.engine.folder import status
 
 #: What the comparison and the report read, and what it takes to make the run again.
@@ -53,10 +56,22 @@ def pack(runs: Sequence[Path], root: Path, archive: Path) -> None:
         tarfile.open(fileobj=stream, mode="w") as tar,
     ):
         for file in files:
+            content = without_export(file) if file.name == "result.json" else file.read_bytes()
             member = tarfile.TarInfo(str(file.relative_to(root)))
-            member.size = file.stat().st_size
-            with file.open("rb") as content:
-                tar.addfile(member, content)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def without_export(result: Path) -> bytes:
+    """A result that names no exported folder, since none is packed, and it would be one of this machine.
+
+    Args:
+        result: result.json of a run.
+
+    Returns:
+        The file's new content.
+    """
+    return json.dumps(read_json(result) | {"export": None}, indent=2).encode()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import runpy
 import tarfile
 from pathlib import Path
 
-from foam_cli.core.files import write_json, write_text
+from foam_cli.core.files import read_json, write_json, write_text
 from foam_cli.engine.folder import status
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
@@ -12,7 +12,7 @@ EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 
 def run(folder: Path, how: str) -> Path:
     write_text(folder / "config.yaml", "seed: 0\n")
-    write_json(folder / "result.json", {"status": how})
+    write_json(folder / "result.json", {"status": how, "export": str(folder / "export")})
     write_text(folder / "evaluations" / "final" / "science.jsonl", '{"correct": true}\n')
     write_text(folder / "checkpoints" / "step_00000001" / "model.safetensors", "weights")
     write_text(folder / "log.txt", "what its process said")
@@ -37,6 +37,7 @@ def test_finished_runs_are_packed_by_seed_without_their_weights(tmp_path: Path):
         for name in ("config.yaml", "evaluations/final/science.jsonl", "result.json")
     ]
     assert status(moved / "mine" / "v3" / "0") == "finished"
+    assert read_json(moved / "mine" / "v3" / "0" / "result.json")["export"] is None
 
     first = archives[0].read_bytes()
     pack(study, tmp_path / "kept")
