@@ -53,10 +53,8 @@ def max_difference(model: Any, other: Any, probe_BT: Int[torch.Tensor, "B T"], t
         tolerance: A larger difference in fp32 is measured again in fp64.
 
     Returns:
-        The largest absolute difference of a logit.
-
-    Raises:
-        ExportError: They do not even agree on the number of logits.
+        The largest absolute difference of a logit. Models that do not even agree on the number of logits are
+        an ExportError.
     """
     probe_BT = probe_BT.to(next(model.parameters()).device)
     one, two = _in_fp32(model), _in_fp32(other)
