@@ -14,8 +14,8 @@ def keep_freed_memory() -> bool:
 
     By default glibc maps every large block by itself and unmaps it when it is freed, so a step that makes the
     same tensors as the step before has all their pages faulted in and zeroed again: with nano and 512 tokens
-    1,800 faults a batch, where 7 are left with this. No result depends on it; a process stays as large as it
-    ever was.
+    1,800 faults a batch, where 7 are left with this. No result depends on it. A process stays as large as it
+    ever was, and gaps that fit no later block are kept, too.
 
     Returns:
         Whether it could be done; where the C library is another one, nothing happens.
