@@ -29,6 +29,15 @@ _HUB_SECONDS = 3.0
 _WISHED_DISK_BYTES, _LEAST_DISK_BYTES = 10 * _GIB, _GIB // 5
 #: What Docker gives a container when nothing is said.
 _SMALL_SHARED_BYTES = 64 * 2**20
+#: Optional modules, and the extra of the package that brings each.
+_EXTRA_OF = {
+    "lm_eval": "lm-eval",
+    "peft": "lora",
+    "tensorboard": "trackers",
+    "wandb": "trackers",
+    "mlflow": "trackers",
+    "trackio": "trackers",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -368,11 +377,11 @@ def extras() -> list[Finding]:
     Returns:
         One finding: none of them is needed to train.
     """
-    modules = ("lm_eval", "peft", "tensorboard", "wandb", "mlflow", "trackio")
-    here = [name for name in modules if importlib.util.find_spec(name) is not None]
-    missing = [name for name in modules if name not in here]
+    here = [name for name in _EXTRA_OF if importlib.util.find_spec(name) is not None]
+    missing = [name for name in _EXTRA_OF if name not in here]
     detail = f"installed: {', '.join(here) or 'none'}; not installed: {', '.join(missing) or 'none'}"
-    mend = "If you want them: pip install 'foam-cli[lm-eval,trackers]'" if missing else ""
+    wanted = ",".join(dict.fromkeys(_EXTRA_OF[name] for name in missing))
+    mend = f"If you want them: pip install 'foam-cli[{wanted}]'" if missing else ""
     return [Finding(name="extras", status="ok", detail=detail, mend=mend)]
 
 

@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections import namedtuple
+from importlib.metadata import metadata
 
 import huggingface_hub.constants as hub_constants
 import pytest
@@ -48,6 +49,21 @@ def test_packages(monkeypatch):
     assert found.keys() == {"torch", "nonesuch"}
     assert found["torch"].status == "warning" and found["torch"].mend == "pip install 'torch>=999'"
     assert found["nonesuch"].status == "problem"
+
+
+def test_extras_names_what_brings_the_missing_modules(monkeypatch):
+    monkeypatch.setattr(
+        doctor.importlib.util, "find_spec", lambda name: None if name in {"peft", "mlflow"} else name
+    )
+    (finding,) = doctor.extras()
+    assert finding.status == "ok" and "not installed: peft, mlflow" in finding.detail
+    assert finding.mend.endswith("'foam-cli[lora,trackers]'")
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda _: None)
+    (finding,) = doctor.extras()
+    wanted = finding.mend.partition("[")[2].partition("]")[0].split(",")
+    assert set(wanted) <= set(metadata("foam-cli").get_all("Provides-Extra"))
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: name)
+    assert doctor.extras()[0].mend == ""
 
 
 def test_devices(monkeypatch):
