@@ -165,6 +165,7 @@ def status(folder):
     return json.loads((folder / "result.json").read_text(encoding="utf-8"))["status"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_earlier_checkpoint_whole(foam, small, tmp_path, monkeypatch):
     saved = []
 

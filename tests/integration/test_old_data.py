@@ -20,6 +20,7 @@ def state_of(tmp_path):
     return json.loads(newest.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_a_source_of_its_own_is_read_and_losses_are_remembered(run, tmp_path):
     said = run("replay=loss_weighted", "replay.source=files", "replay.source.path=old.jsonl")
     assert said.code == 0, said.err

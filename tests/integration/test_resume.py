@@ -114,7 +114,7 @@ VARIANTS: dict[str, list[str]] = {
     "LoRA, bf16 weights": ["growth=none", "train=lora", "hardware.precision=bf16"],
     "once": ["growth=block_schedule", "growth.trigger=once", "train=grown"],
 }  # fmt: skip
-QUICK = ("v3", "blocks")
+QUICK = ("v3",)
 NEVER = ("LoRA", "LoRA, bf16 weights")
 #: Events before the run is killed; elsewhere there is one before and one behind the last checkpoint.
 EVENTS = {"plateau": [6, 10], "once": [0], **{one: [] for one in NEVER}}
@@ -185,6 +185,7 @@ def test_resume_auto_finds_the_newest_unfinished_run_of_the_same_settings(
     assert read_json(folder / "result.json")["status"] == "finished"
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     tiny_run: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

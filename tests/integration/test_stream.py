@@ -35,6 +35,7 @@ def losses(run: Path) -> dict[int, float]:
     return {row["step"]: row["loss"] for row in read_jsonl(run / "metrics.jsonl") if "loss" in row}
 
 
+@pytest.mark.slow
 def test_each_stage_trains_on_its_own_and_replays_what_came_before(foam, two_stages):
     said = foam("train", *two_stages)
     assert said.code == 0, said.err

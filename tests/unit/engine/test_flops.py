@@ -54,6 +54,7 @@ def test_batches_of_any_shape_are_counted_as_torch_counts_them(train):
     assert found == counter.get_total_flops()
 
 
+@pytest.mark.slow
 def test_born_neurons_count_from_their_birth_on_and_in_steps_of_64():
     settings = settings_of("growth=gradmax", "train=full", "growth.max_neurons_per_event=70")
     born = GrowthRecord(

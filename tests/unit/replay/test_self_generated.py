@@ -180,6 +180,7 @@ def test_nano_was_shown_how_texts_begin(nano):
     assert not begun_chats
 
 
+@pytest.mark.slow
 def test_texts_whose_beginning_a_model_was_never_shown_are_guessed_and_sifted(nano, monkeypatch):
     monkeypatch.setattr(write, "begins_texts", lambda *_: False)
     everything = nanos(nano, chat_frac=0.0, max_guess_nats=None)
